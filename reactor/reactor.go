@@ -1,0 +1,379 @@
+// Package reactor runs endpoints: one goroutine, pinned to a core, that owns a
+// selector, its connections, their timers and their memory. Nothing of it is
+// shared, so it takes no lock; the only way in from outside is a message.
+//
+//	r, err := reactor.New(reactor.Config{CPU: affinity.Fixed(3), Idle: idle.Spin})
+//	h, err := reactor.Register(r, &Trades{…})   // any goroutine
+//	err = r.Run(ctx)                            // or r.Poll() in a loop of one's own
+//
+// # A turn
+//
+//	mail (bounded) → timers due → selector → ready connections (one read each)
+//	     → writes pending → idle(work done)
+//
+// Only connections that are ready are visited, in order, and each part has a
+// bound, so nobody starves. An endpoint that is slow, down or wrong costs the
+// others nothing: resolving, connecting, TLS handshakes and upgrades run on
+// connector goroutines, descriptors are closed by a housekeeping goroutine, and
+// a panic ends the connection it came from. The reactor's goroutine blocks
+// nowhere but in its selector, and there only when its idle strategy parks.
+//
+// # From other goroutines
+//
+// [Register], [Deregister], [Dispatch], [Each] and the methods Endpoints, Stats
+// and Close may be called on any goroutine, the reactor's included. Everything
+// else of an endpoint belongs to the reactor's goroutine.
+package reactor
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/boomnet-go/boomnet/affinity"
+	"github.com/boomnet-go/boomnet/clock"
+	"github.com/boomnet-go/boomnet/endpoint"
+	"github.com/boomnet-go/boomnet/reactor/idle"
+	"github.com/boomnet-go/boomnet/reactor/selector"
+	"github.com/boomnet-go/boomnet/stream"
+)
+
+// Errors of the calls into a reactor.
+var (
+	// ErrClosed says that the reactor was closed.
+	ErrClosed = errors.New("reactor: closed")
+	// ErrStale says that a handle's endpoint is no longer registered.
+	ErrStale = errors.New("reactor: handle is stale: the endpoint is no longer registered")
+	// ErrMailboxFull says that the reactor has too many messages waiting;
+	// nothing was done.
+	ErrMailboxFull = errors.New("reactor: mailbox full, message refused")
+	// ErrRunning says that Run or Poll is under way on another goroutine.
+	ErrRunning = errors.New("reactor: is being run already")
+)
+
+// PanicPolicy says what a panic in an endpoint's own code does.
+type PanicPolicy uint8
+
+const (
+	// Isolate ends the endpoint's connection; the endpoint is told by OnLoss,
+	// with a *endpoint.PanicError, and is then Failed: not reconnected.
+	Isolate PanicPolicy = iota
+	// Crash lets the panic take the process down.
+	Crash
+)
+
+// Config is how a reactor works. The zero value is ready: not pinned, backing
+// off when idle, epoll.
+type Config struct {
+	// Name is for displays and counters. Default "reactor".
+	Name string
+	// CPU is where Run pins its thread: affinity.Fixed(3). Default: unbound.
+	CPU affinity.Placement
+	// Idle is how to wait for work. Default idle.Backoff: nothing spins unasked.
+	Idle idle.Strategy
+	// Selector is how to find what is ready. Default selector.Epoll.
+	Selector selector.Kind
+	// MaxEndpoints bounds the endpoints registered at one time. Default 4096.
+	MaxEndpoints int
+	// Mailbox is how many messages from other goroutines may wait, rounded up
+	// to a power of two. Default 8192.
+	Mailbox int
+	// OnPanic says what a panic of an endpoint does. Default Isolate.
+	OnPanic PanicPolicy
+	// CloseTimeout bounds the orderly end: close frames are sent and answers
+	// waited for this long. Default 1 s.
+	CloseTimeout time.Duration
+	// Seams are resolver, dialer, clock, randomness, executor and observer.
+	Seams endpoint.Seams
+}
+
+// Bounds of one turn.
+const (
+	maxMail   = 64
+	maxTimers = 64
+)
+
+// Reactor drives endpoints. Create it with New.
+type Reactor struct {
+	cfg     Config
+	clock   clock.Clock
+	random  *rand.Rand
+	sel     selector.Selector
+	house   *housekeeper
+	scratch *stream.Scratch
+	isolate bool
+
+	// The reactor goroutine's own.
+	now     int64
+	timers  timers
+	slots   []*slot
+	live    int // endpoints that stand
+	conns   []*conn
+	freed   []uint32 // free places in conns
+	ready   []*conn
+	spare   []*conn
+	events  [256]selector.Event
+	counts  counters
+	closing bool
+
+	// Shared with other goroutines.
+	mail    *mailbox
+	parked  atomic.Bool
+	stop    atomic.Bool // an orderly end was asked for
+	owner   atomic.Bool // somebody drives the reactor
+	closed  atomic.Bool
+	done    chan struct{} // closed when all is freed
+	mu      sync.Mutex    // guards what follows
+	table   []registration
+	freeIDs []uint32
+}
+
+// registration is a place for an endpoint, as other goroutines see it.
+type registration struct {
+	gen  uint32
+	slot *slot // nil: free
+}
+
+// New makes a reactor. It starts one housekeeping goroutine; Close ends it.
+func New(cfg Config) (*Reactor, error) {
+	if cfg.Name == "" {
+		cfg.Name = "reactor"
+	}
+	if cfg.MaxEndpoints == 0 {
+		cfg.MaxEndpoints = 4096
+	}
+	if cfg.Mailbox == 0 {
+		cfg.Mailbox = 8192
+	}
+	if cfg.CloseTimeout == 0 {
+		cfg.CloseTimeout = time.Second
+	}
+	if cfg.Seams.Clock == nil {
+		cfg.Seams.Clock = clock.Monotonic{}
+	}
+	const most = 1 << 20
+	if cfg.MaxEndpoints < 1 || cfg.MaxEndpoints > most {
+		return nil, fmt.Errorf("reactor: MaxEndpoints %d is not between 1 and %d", cfg.MaxEndpoints, most)
+	}
+	if cfg.Mailbox < 1 || cfg.Mailbox > most {
+		return nil, fmt.Errorf("reactor: Mailbox %d is not between 1 and %d", cfg.Mailbox, most)
+	}
+	if cfg.CloseTimeout < 0 {
+		return nil, fmt.Errorf("reactor: CloseTimeout %v is negative", cfg.CloseTimeout)
+	}
+	random := cfg.Seams.Rand
+	if random == nil {
+		random = newRand
+	}
+	sel, err := selector.New(cfg.Selector)
+	if err != nil {
+		return nil, err
+	}
+	capacity := 2
+	for capacity < cfg.Mailbox {
+		capacity *= 2
+	}
+	r := &Reactor{
+		cfg:     cfg,
+		clock:   cfg.Seams.Clock,
+		random:  rand.New(random()),
+		sel:     sel,
+		scratch: stream.NewScratch(),
+		isolate: cfg.OnPanic == Isolate,
+		mail:    newMailbox(capacity),
+		done:    make(chan struct{}),
+	}
+	r.now = r.clock.Now()
+	r.counts.init(cfg.Name)
+	r.house = newHousekeeper()
+	return r, nil
+}
+
+func newRand() rand.Source {
+	var seed [32]byte
+	_, _ = cryptorand.Read(seed[:]) // never fails: it ends the process instead
+	return rand.NewChaCha8(seed)
+}
+
+// Name is the configured name.
+func (r *Reactor) Name() string { return r.cfg.Name }
+
+// Poll does one turn and returns how much work it did. It never blocks. It must
+// not be called from two goroutines at a time, nor from a handler. After Close,
+// or when the selector fails, it returns an error.
+func (r *Reactor) Poll() (work int, err error) {
+	if !r.owner.CompareAndSwap(false, true) {
+		return 0, ErrRunning
+	}
+	defer r.owner.Store(false)
+	if r.closed.Load() {
+		return 0, ErrClosed
+	}
+	return r.turn(0)
+}
+
+// post gives the reactor a message and wakes it if it is parked.
+func (r *Reactor) post(m mail) error {
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	if !r.mail.push(m) {
+		return ErrMailboxFull
+	}
+	r.wake()
+	return nil
+}
+
+// deliver is post for messages that must arrive, from goroutines that may wait.
+// It gives up only when the reactor is gone.
+func (r *Reactor) deliver(m mail) error {
+	for {
+		err := r.post(m)
+		if err != ErrMailboxFull {
+			return err
+		}
+		select {
+		case <-r.done:
+			return ErrClosed
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// wake ends a park: at most one eventfd write for each.
+func (r *Reactor) wake() {
+	if r.parked.Load() && r.parked.CompareAndSwap(true, false) {
+		r.sel.Wake()
+	}
+}
+
+// turn does one round. It may park for up to wait when there is nothing to do.
+func (r *Reactor) turn(wait time.Duration) (work int, err error) {
+	r.now = r.clock.Now()
+	r.house.refill()
+	if r.stop.Load() && !r.closing {
+		r.beginClosing()
+	}
+	work = r.readMail() + r.fireTimers()
+	n, err := r.wait(work, wait)
+	if err != nil {
+		return work, err
+	}
+	for i := range r.events[:n] {
+		e := &r.events[i]
+		c := r.lookup(e.Token)
+		if c == nil {
+			continue // an event of a connection that is gone
+		}
+		if e.Writable && c.writing {
+			r.writable(c)
+		}
+		if e.Readable && !c.dead {
+			r.markReady(c)
+		}
+	}
+	work += r.driveReady()
+	r.counts.turn(work)
+	return work, nil
+}
+
+// wait asks the selector, and parks there if it may.
+func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
+	if wait <= 0 || work > 0 || len(r.ready) > 0 {
+		return r.sel.Wait(r.events[:], 0)
+	}
+	if at, ok := r.timers.next(); ok {
+		wait = min(wait, time.Duration(at-r.now))
+	}
+	// Publish the flag, then look again: a message pushed before the flag was
+	// up is seen here, one pushed after it wakes us.
+	r.parked.Store(true)
+	if wait <= 0 || !r.mail.empty() || r.stop.Load() && !r.closing {
+		wait = 0
+	}
+	r.counts.park(wait)
+	n, err := r.sel.Wait(r.events[:], wait)
+	r.parked.Store(false)
+	if wait > 0 {
+		r.now = r.clock.Now()
+	}
+	return n, err
+}
+
+func (r *Reactor) readMail() int {
+	for n := range maxMail {
+		m, ok := r.mail.pop()
+		if !ok {
+			return n
+		}
+		switch m.kind {
+		case mailRegister:
+			r.begin(m.slot)
+		case mailDeregister:
+			r.deregister(m.slot)
+		case mailPhase:
+			r.phase(m.conn, m.state)
+		case mailOutcome:
+			r.outcome(m.conn, m.hot, m.err)
+		case mailCall:
+			m.call()
+		}
+		r.counts.mail++
+	}
+	return maxMail
+}
+
+func (r *Reactor) fireTimers() int {
+	for n := range maxTimers {
+		t := r.timers.pop(r.now)
+		if t == nil {
+			return n
+		}
+		switch t.kind {
+		case timerState:
+			r.overdue(t.conn)
+		case timerHot:
+			r.hotTimer(t.conn)
+		case timerDue:
+			r.markReady(t.conn)
+		case timerRetry:
+			r.connect(t.slot)
+		}
+		r.counts.timers++
+	}
+	return maxTimers
+}
+
+func (r *Reactor) driveReady() (work int) {
+	list := r.ready
+	r.ready, r.spare = r.spare[:0], nil
+	for i, c := range list {
+		list[i] = nil
+		c.queued = false
+		if !c.dead {
+			work += r.drive(c)
+		}
+	}
+	r.spare = list[:0]
+	return work
+}
+
+// runSetup runs a set-up of c and posts its outcome. Connector goroutine.
+func (r *Reactor) runSetup(ctx context.Context, c *conn, via *endpoint.Connector) {
+	hot, err := r.setup(ctx, c, via)
+	if r.deliver(mail{kind: mailOutcome, conn: c, hot: hot, err: err}) != nil && hot != nil {
+		discard(hot, hot.Source().FD)
+	}
+}
+
+func (r *Reactor) setup(ctx context.Context, c *conn, via *endpoint.Connector) (hot endpoint.Hot, err error) {
+	if r.isolate {
+		defer recovered(&err)
+	}
+	return via.Run(ctx, c.slot.proto)
+}

@@ -1,0 +1,214 @@
+package selector
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// pair returns two connected non-blocking sockets.
+func pair(t testing.TB) (a, b int) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { unix.Close(fds[0]); unix.Close(fds[1]) })
+	return fds[0], fds[1]
+}
+
+func each(t *testing.T, f func(t *testing.T, s Selector, k Kind)) {
+	for _, k := range []Kind{Epoll, Direct} {
+		t.Run(k.String(), func(t *testing.T) {
+			s, err := New(k)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, s.Close()) }()
+			f(t, s, k)
+		})
+	}
+}
+
+const long = 10 * time.Second
+
+func TestInputIsReportedWithItsToken(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		c, _ := pair(t)
+		const token = 0xfedcba9876543210
+		require.NoError(t, s.Add(a, token))
+		require.NoError(t, s.Add(c, 7))
+		unix.Write(b, []byte("x"))
+		var events [8]Event
+		n, err := s.Wait(events[:], long)
+		require.NoError(t, err)
+		require.Equal(t, []Event{{Token: token, Readable: true}}, events[:n])
+		// Level-triggered: what was not read is reported again.
+		n, err = s.Wait(events[:], long)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	})
+}
+
+func TestPeerGoneIsReadable(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		require.NoError(t, s.Add(a, 1))
+		require.NoError(t, unix.Shutdown(b, unix.SHUT_WR))
+		var events [8]Event
+		n, err := s.Wait(events[:], long)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.True(t, events[0].Readable)
+	})
+}
+
+func TestRoomToWriteIsReportedOnlyWhenAskedFor(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		require.NoError(t, s.Add(a, 1))
+		block := make([]byte, 64<<10)
+		for {
+			if _, err := unix.Write(a, block); err != nil {
+				break
+			}
+		}
+		var events [8]Event
+		writable := func() bool {
+			n, err := s.Wait(events[:], 0)
+			require.NoError(t, err)
+			return n > 0 && events[0].Writable
+		}
+		require.NoError(t, s.Write(a, 1, true))
+		require.False(t, writable(), "the socket is full")
+		for {
+			if n, err := unix.Read(b, block); n <= 0 || err != nil {
+				break
+			}
+		}
+		require.True(t, writable())
+		require.NoError(t, s.Write(a, 1, false))
+		require.False(t, writable(), "nobody asked")
+	})
+}
+
+func TestRemovedIsSilent(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		require.NoError(t, s.Add(a, 1))
+		require.NoError(t, s.Remove(a))
+		unix.Write(b, []byte("x"))
+		var events [8]Event
+		n, err := s.Wait(events[:], time.Millisecond)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Error(t, s.Remove(a), "removing twice is a mistake")
+		require.Error(t, s.Write(a, 1, true))
+	})
+}
+
+func TestWakeEndsAWait(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		var events [8]Event
+		done := make(chan error)
+		go func() {
+			_, err := s.Wait(events[:], long)
+			done <- err
+		}()
+		for range 3 { // wakes add up to one
+			require.NoError(t, s.Wake())
+		}
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(long / 2):
+			t.Fatal("Wake did not end the wait")
+		}
+	})
+}
+
+func TestWakeBeforeAWaitIsNotLost(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		require.NoError(t, s.Wake())
+		start := time.Now()
+		n, err := s.Wait(make([]Event, 4), long)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Less(t, time.Since(start), long/2)
+	})
+}
+
+func TestMoreReadyThanRoomForEvents(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		const sockets = 5
+		for i := range sockets {
+			a, b := pair(t)
+			require.NoError(t, s.Add(a, uint64(i)))
+			unix.Write(b, []byte("x"))
+		}
+		seen := map[uint64]bool{}
+		var events [2]Event
+		for range 2 * sockets {
+			n, err := s.Wait(events[:], 0)
+			require.NoError(t, err)
+			for _, e := range events[:n] {
+				seen[e.Token] = true
+			}
+		}
+		require.Len(t, seen, sockets, "nobody may starve")
+	})
+}
+
+func TestDirectReportsAllWithoutAsking(t *testing.T) {
+	s, err := New(Direct)
+	require.NoError(t, err)
+	defer s.Close()
+	a, _ := pair(t)
+	require.NoError(t, s.Add(a, 3))
+	require.Error(t, s.Add(a, 4), "a descriptor can be watched once")
+	var events [4]Event
+	n, err := s.Wait(events[:], 0)
+	require.NoError(t, err)
+	require.Equal(t, []Event{{Token: 3, Readable: true}}, events[:n])
+}
+
+func TestParseKind(t *testing.T) {
+	for _, k := range []Kind{Epoll, Direct} {
+		got, err := ParseKind(k.String())
+		require.NoError(t, err)
+		require.Equal(t, k, got)
+	}
+	_, err := ParseKind("kqueue")
+	require.ErrorContains(t, err, `"kqueue"`)
+	_, err = New(Kind(9))
+	require.Error(t, err)
+}
+
+func TestWaitDoesNotAllocate(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		require.NoError(t, s.Add(a, 1))
+		unix.Write(b, []byte("x"))
+		var events [8]Event
+		require.Zero(t, testing.AllocsPerRun(100, func() { s.Wait(events[:], 0) }))
+		require.Zero(t, testing.AllocsPerRun(100, func() { s.Wait(events[:], time.Microsecond) }))
+	})
+}
+
+func BenchmarkWaitNothingReady(b *testing.B) {
+	for _, k := range []Kind{Epoll, Direct} {
+		b.Run(k.String(), func(b *testing.B) {
+			s, err := New(k)
+			require.NoError(b, err)
+			defer s.Close()
+			fd, _ := pair(b)
+			require.NoError(b, s.Add(fd, 1))
+			var events [8]Event
+			for b.Loop() {
+				s.Wait(events[:], 0)
+			}
+		})
+	}
+}
