@@ -1,0 +1,92 @@
+package term
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCanvas(t *testing.T) {
+	c := NewCanvas(20, false)
+	c.Left(Bold, 6, "name").Right(Green, 6, "12").Edge(Dim, "end").End()
+	c.Put(Plain, "a line that is much too long for it").End()
+	c.Left(Plain, 4, "symbols").Put(Red, "x").End()
+	c.Put(Plain, "tab\tand\x1b[31mescape").End()
+	c.Put(Plain, "12345678901234567890").Edge(Plain, "gone").Put(Plain, "gone").End()
+	c.End()
+	require.Equal(t, ""+
+		"name      12     end\n"+
+		"a line that is much…\n"+
+		"sym…x\n"+
+		"tab and [31mescape\n"+
+		"12345678901234567890\n"+
+		"\n", c.String())
+	require.Equal(t, 6, c.Lines())
+	require.Equal(t, 20, c.Width())
+}
+
+func TestCanvasColour(t *testing.T) {
+	c := NewCanvas(5, true)
+	c.Put(Green, "open").Put(Plain, "!").Put(Red, "none").End()
+	require.Equal(t, "\x1b[32mopen\x1b[0m!\n", c.String())
+}
+
+func TestScreen(t *testing.T) {
+	var out bytes.Buffer
+	s := NewScreen(&out)
+	require.NoError(t, s.Leave())
+	require.Empty(t, out.String())
+
+	require.NoError(t, s.Enter())
+	require.Contains(t, out.String(), hideCursor)
+	out.Reset()
+	c := NewCanvas(10, false)
+	for range 3 {
+		c.Put(Plain, "row").End()
+	}
+	require.NoError(t, s.Show(c, 2))
+	require.Equal(t, home+"row"+clearLine+"\r\nrow"+clearLine+clearBelow, out.String())
+	out.Reset()
+	require.NoError(t, s.Leave())
+	require.Equal(t, showCursor+leaveAlternate, out.String())
+	out.Reset()
+	require.NoError(t, s.Leave())
+	require.Empty(t, out.String())
+}
+
+func TestSizeOfNoTerminal(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	_, _, ok := Size(w)
+	require.False(t, ok)
+}
+
+func TestColour(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	require.True(t, Colour())
+	t.Setenv("NO_COLOR", "1")
+	require.False(t, Colour())
+	t.Setenv("NO_COLOR", "")
+	t.Setenv("TERM", "dumb")
+	require.False(t, Colour())
+}
+
+func TestFormats(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1,000", -1234567: "-1,234,567", 123456: "123,456", -100: "-100"} {
+		require.Equal(t, want, Count(n))
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.00 kB", 25_149_000: "25.1 MB", 999_600: "1.00 MB", 123_456: "123 kB"} {
+		require.Equal(t, want, Bytes(n))
+	}
+	for d, want := range map[time.Duration]string{
+		0: "0 ns", 812: "812 ns", 11_300: "11.3 µs", 999_900: "1.00 ms", 1_240 * time.Millisecond: "1.24 s", time.Hour: "3600 s",
+	} {
+		require.Equal(t, want, Duration(d))
+	}
+}
