@@ -20,7 +20,7 @@ func FuzzTLSRead(f *testing.F) {
 	f.Add([]byte{23, 3, 0, 21, 2, 0, 23, 3, 0}, closeNotify, uint16(30000))
 	f.Fuzz(func(t *testing.T, script, content []byte, size uint16) {
 		if len(script) > 90 {
-			t.Skip("only long-winded")
+			script = script[:90] // longer ones find nothing new
 		}
 		s, seal, _ := forged(t, 1+int(size)*3%5000)
 		s.client.Lend(NewScratch())

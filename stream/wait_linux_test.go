@@ -63,14 +63,14 @@ func TestWaitToWrite(t *testing.T) {
 func TestWaitEndsWithContext(t *testing.T) {
 	a, b := pair(t, nil)
 	enough := errors.New("enough")
-	for _, write := range []bool{false, false} {
+	for range 2 {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		done := make(chan error)
-		go func() { done <- a.Wait(ctx, write) }()
+		go func() { done <- a.Wait(ctx, false) }()
 		time.Sleep(5 * time.Millisecond)
 		cancel(enough)
 		require.ErrorIs(t, <-done, enough)
-		require.ErrorIs(t, a.Wait(ctx, write), enough, "ended before")
+		require.ErrorIs(t, a.Wait(ctx, false), enough, "ended before")
 	}
 	// The next wait is not poisoned.
 	_, err := b.Write([]byte("x"))
