@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/internal/exchange"
+)
+
+// exchangeCmd is `boomctl exchange`.
+type exchangeCmd struct {
+	Listen string `default:"127.0.0.1:9443" placeholder:"HOST:PORT" help:"Address to serve on; port 0 takes a free one (default ${default})."`
+
+	TLS   bool   `help:"Serve wss:// with a certificate made for this run, or with --cert and --key."`
+	Cert  string `placeholder:"FILE" help:"Certificate chain in PEM; with --key, turns --tls on."`
+	Key   string `placeholder:"FILE" help:"Private key in PEM."`
+	CAOut string `name:"ca-out" placeholder:"FILE" help:"Write the certificate that clients must trust, in PEM; turns --tls on."`
+
+	Rate   float64 `default:"10" placeholder:"N" help:"Messages a second of each stream (default ${default})."`
+	Seed   uint64  `default:"1" placeholder:"N" help:"Seed of prices and random faults (default ${default})."`
+	Record string  `placeholder:"FILE" help:"Write every generated message to a new file, which --feed can serve."`
+
+	Feed  string `placeholder:"FILE" help:"Serve a recorded feed instead of a generated market: lines of seconds, tab, payload; plain or gzip."`
+	Speed speed  `default:"1" placeholder:"N" help:"How many times faster than recorded; 0 or max: as fast as it goes (default ${default})."`
+	Loop  bool   `help:"Start the feed again after its end."`
+
+	Faults      bool          `help:"Disconnect, stall and garble connections at random."`
+	FaultsEvery time.Duration `default:"5s" placeholder:"TIME" help:"Time between two random faults (default ${default})."`
+
+	CPU    int  `default:"-1" placeholder:"N" help:"Run on this CPU only."`
+	JSON   bool `help:"Print one line of JSON when ready: url, addr, ca."`
+	Parent bool `help:"End when standard input ends, that is with the process that started this one."`
+}
+
+// speed is a factor; "0" and "max" are FlatOut.
+type speed float64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *speed) UnmarshalText(text []byte) error {
+	if string(text) == "max" {
+		*s = speed(exchange.FlatOut)
+		return nil
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(f >= 0) {
+		return fmt.Errorf("%q is neither a number from 0 nor max", text)
+	}
+	if f == 0 {
+		f = exchange.FlatOut
+	}
+	*s = speed(f)
+	return nil
+}
+
+// Run serves until Ctrl-C, SIGTERM, or with --parent the end of standard input.
+func (c *exchangeCmd) Run() error {
+	if !(c.Rate > 0) {
+		return fmt.Errorf("--rate %v: must be above 0", c.Rate)
+	}
+	if c.FaultsEvery <= 0 {
+		return fmt.Errorf("--faults-every %v: must be above 0", c.FaultsEvery)
+	}
+	if c.CPU >= 0 {
+		if err := pin(c.CPU); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer cancel()
+	s, err := exchange.Start(c.config())
+	if err != nil {
+		return err
+	}
+	if err := c.announce(s); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	if c.Parent {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	<-ctx.Done()
+	if err := s.Close(); err != nil {
+		return err
+	}
+	if !c.JSON {
+		st := s.Stats()
+		fmt.Printf("\n%d connections, %d messages generated, %d replayed, %d echoed\n",
+			st.Connections, st.Messages, st.Replayed, st.Echoed)
+	}
+	return nil
+}
+
+func (c *exchangeCmd) config() exchange.Config {
+	cfg := exchange.Config{
+		Listen: c.Listen,
+		Rate:   c.Rate,
+		Seed:   c.Seed,
+		Record: c.Record,
+		Feed:   c.Feed,
+		Speed:  float64(c.Speed),
+		Loop:   c.Loop,
+	}
+	if c.TLS || c.Cert != "" || c.Key != "" || c.CAOut != "" {
+		cfg.TLS = &exchange.TLS{CertFile: c.Cert, KeyFile: c.Key}
+	}
+	if c.Faults {
+		cfg.FaultsEvery = c.FaultsEvery
+	}
+	return cfg
+}
+
+// announce says on standard output that the server is ready.
+func (c *exchangeCmd) announce(s *exchange.Server) error {
+	if c.CAOut != "" {
+		if s.CA() == nil {
+			return errors.New("--ca-out: with --cert there is no certificate of our own to write")
+		}
+		if err := os.WriteFile(c.CAOut, s.CA(), 0o644); err != nil {
+			return fmt.Errorf("--ca-out: %w", err)
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(struct {
+			URL  string `json:"url"`
+			Addr string `json:"addr"`
+			CA   string `json:"ca"`
+		}{s.URL(), s.Addr().String(), string(s.CA())})
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Simulated exchange on %s\n\n", s.URL())
+	if info, ok := s.Feed(); ok {
+		fmt.Fprintf(&b, "  %d recorded messages over %v from %s\n", info.Messages,
+			time.Duration(info.Last-info.First).Round(time.Millisecond), c.Feed)
+		fmt.Fprintf(&b, "  %s/feed, and every other subscription\n", s.URL())
+	} else {
+		fmt.Fprintf(&b, "  %g messages a second of each stream: SYMBOL@trade, @bookTicker, @depth\n", c.Rate)
+		fmt.Fprintf(&b, "  %s/ws/btcusdt@trade\n", s.URL())
+		fmt.Fprintf(&b, "  %s/stream?streams=btcusdt@trade/ethusdt@bookTicker\n", s.URL())
+	}
+	fmt.Fprintf(&b, "  %s/echo\n\n", s.URL())
+	fmt.Fprintf(&b, "Faults: add ?fault=rst&after=500 or ?fault=stall&after=2s&for=3s to a URL; there are\n  %s\n",
+		strings.Join(names(exchange.Kinds()), " "))
+	if s.CA() != nil && c.CAOut == "" {
+		b.WriteString("\nClients cannot verify the certificate of this run: write it with --ca-out FILE.\n")
+	}
+	b.WriteString("\nCtrl-C ends it.\n")
+	_, err := os.Stdout.WriteString(b.String())
+	return err
+}
+
+func names(kinds []exchange.Kind) []string {
+	s := make([]string, len(kinds))
+	for i, k := range kinds {
+		s[i] = string(k)
+	}
+	return s
+}
+
+// pin makes the whole process run on one CPU. Threads that exist already keep
+// their masks, so it sets the mask of this one and starts the program again: an
+// affinity mask survives execve, and every new thread inherits it.
+func pin(cpu int) error {
+	var want, have unix.CPUSet
+	if cpu >= len(want)*64 {
+		return fmt.Errorf("--cpu %d: no such CPU", cpu)
+	}
+	want.Set(cpu)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.SchedGetaffinity(0, &have); err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	if have == want {
+		return nil
+	}
+	if err := unix.SchedSetaffinity(0, &want); err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	return fmt.Errorf("--cpu %d: starting again: %w", cpu, unix.Exec(self, os.Args, os.Environ()))
+}
