@@ -38,6 +38,9 @@ type Seams struct {
 	// several goroutines, its sources need not be. Default: ChaCha8, seeded
 	// from crypto/rand.
 	Rand func() rand.Source
+	// Limiter bounds the tries to connect to one host. Default: ProcessLimiter,
+	// or one of the reactor's own when Clock is set.
+	Limiter *HostLimiter
 	// Executor runs set-up tasks, which may block. Default: the reactor's
 	// housekeeping goroutine starts a goroutine for each, so that the reactor
 	// wakes nobody. One that is set is called on the reactor's goroutine and

@@ -27,6 +27,7 @@ package endpoint
 
 import (
 	"context"
+	"time"
 
 	"github.com/boomnet-go/boomnet/stream"
 )
@@ -77,6 +78,10 @@ type Attacher interface{ OnAttach(Attachment) error }
 // goroutine, before OnLoss. It must not be used from then on.
 type Detacher interface{ OnDetach() }
 
+// Promoter is a Hot that is told when it has become the endpoint's current
+// connection after having been the next one.
+type Promoter interface{ OnPromote() }
+
 // Discarder is a Hot that frees what it holds by itself. Discard is called
 // once, after the reactor has let go of the connection for good, on a
 // housekeeping goroutine. The descriptor of a Hot without it is closed by the
@@ -110,18 +115,32 @@ type Attachment interface {
 	SetTimer(at int64)
 	// WantWrite says that bytes were queued, see Queuer.
 	WantWrite()
+	// Next reports whether the connection is to replace another one that still
+	// stands (Policy.TimeToLive) and has not done so.
+	Next() bool
+	// Ready has it replace the other one now, before the overlap is over.
+	Ready()
 }
 
 // Binder is a Protocol that wants to see the value it is part of, to find the
-// optional methods there. Bind is called once, by Register; an error refuses
-// the registration.
-type Binder interface{ Bind(self any) error }
+// optional methods there. Bind is called by Register; an error refuses the
+// registration. Unbind is called when the registration is over, or has failed
+// after Bind: the value may then be registered anew.
+type Binder interface {
+	Bind(self any) error
+	Unbind()
+}
 
 // Named is a Protocol with a name for displays, logs and errors.
 type Named interface{ EndpointName() string }
 
 // Configured is a Protocol with a policy. Without it the defaults hold.
 type Configured interface{ EndpointPolicy() *Policy }
+
+// ExpireHandler is the optional method by which an endpoint puts off the renewal
+// of its connection (Policy.TimeToLive): OnExpire returns 0 to go ahead, or how
+// long to wait before asking again.
+type ExpireHandler interface{ OnExpire() time.Duration }
 
 // LossHandler is the optional method by which an endpoint learns that a
 // connection, or a try to make one, has ended, and says how to go on. The error

@@ -19,6 +19,13 @@ var (
 	ErrDeregistered = errors.New("endpoint: deregistered")
 	// ErrCloseDeadline says that an orderly end did not come in time.
 	ErrCloseDeadline = errors.New("endpoint: close deadline passed before the peer ended the connection")
+	// ErrStaleFeed says that no data arrived for Policy.StaleAfter.
+	ErrStaleFeed = errors.New("endpoint: feed is stale: no data within StaleAfter")
+	// ErrPongTimeout says that a ping was not answered within Policy.PongTimeout.
+	ErrPongTimeout = errors.New("endpoint: ping not answered within PongTimeout")
+	// ErrReplaced is the end of a connection that a newer one has replaced, and
+	// which was still closing when that one was replaced in its turn.
+	ErrReplaced = errors.New("endpoint: replaced by a newer connection")
 )
 
 // Action is an endpoint's answer to a loss.
@@ -28,7 +35,8 @@ const (
 	// Reconnect tries again after the back-off of the policy. It is the zero
 	// value, and what happens to an endpoint without OnLoss.
 	Reconnect Action = iota
-	// Stop gives up: the endpoint stays registered in state Failed.
+	// Stop gives up: the endpoint stays registered in state Failed. For the loss
+	// of a renewal it only gives up the renewal, until the next is due.
 	Stop
 )
 
@@ -46,6 +54,9 @@ type LossError struct {
 	Conn uint32
 	// Attempt counts the losses since the last healthy connection, from 1.
 	Attempt int
+	// Renewal says that the connection was to replace another one, which still
+	// stands: the endpoint is open.
+	Renewal bool
 	// Unsent is how many accepted bytes never reached the kernel.
 	Unsent int
 	// Err is the cause; never nil.

@@ -44,8 +44,14 @@ func (m *Machine) Enter(s State, now int64) bool {
 // Opened ends the set-up.
 func (m *Machine) Opened(now int64) { m.state, m.since, m.opened = Open, now, now }
 
+// OpenedAt is when that was; 0: never.
+func (m *Machine) OpenedAt() int64 { return m.opened }
+
 // Data says that data arrived.
 func (m *Machine) Data(now int64) { m.data = now }
+
+// LastData is when data last arrived, or else when the connection opened.
+func (m *Machine) LastData() int64 { return max(m.data, m.opened) }
 
 // Close begins an orderly end.
 func (m *Machine) Close(now int64) { m.state, m.since = Closing, now }

@@ -27,6 +27,27 @@ type Policy struct {
 	// MaxAttempts gives up (state Failed) after so many losses in a row
 	// without a healthy connection. Default: never.
 	MaxAttempts int
+	// RetryAfterCap bounds the Retry-After of a refusal (HTTP 418, 429, 503)
+	// that is obeyed. A venue that asks for more has banned us: the endpoint
+	// gives up with a *RetryAfterError.
+	RetryAfterCap time.Duration // default 10 min
+
+	// StaleAfter ends an open connection on which no data has arrived for so
+	// long, whatever control frames say. Default: never.
+	StaleAfter time.Duration
+	// PingInterval sends a ping so long after the last one was answered, and
+	// PongTimeout ends the connection when the answer does not come in time.
+	// For protocols that can ping. Default: no pings; 10 s.
+	PingInterval time.Duration
+	PongTimeout  time.Duration
+
+	// TimeToLive renews a connection of this age: a new one is made beside it
+	// and takes its place, so that no data is missed. Default: never; leave it
+	// so for endpoints that trade.
+	TimeToLive time.Duration
+	// Overlap is how long both then live, unless the endpoint calls Ready on
+	// the new one before. Both deliver meanwhile.
+	Overlap time.Duration // default 5 s
 }
 
 // DefaultPolicy is what the zero Policy stands for.
@@ -39,6 +60,9 @@ var DefaultPolicy = Policy{
 	FirstDelay:     100 * time.Millisecond,
 	MaxDelay:       30 * time.Second,
 	HealthyAfter:   10 * time.Second,
+	RetryAfterCap:  10 * time.Minute,
+	PongTimeout:    10 * time.Second,
+	Overlap:        5 * time.Second,
 }
 
 // WithDefaults returns p with its zero fields filled in; p may be nil.
@@ -60,20 +84,31 @@ func (p *Policy) WithDefaults() Policy {
 	set(&out.FirstDelay, p.FirstDelay)
 	set(&out.MaxDelay, p.MaxDelay)
 	set(&out.HealthyAfter, p.HealthyAfter)
+	set(&out.RetryAfterCap, p.RetryAfterCap)
+	set(&out.StaleAfter, p.StaleAfter)
+	set(&out.PingInterval, p.PingInterval)
+	set(&out.PongTimeout, p.PongTimeout)
+	set(&out.TimeToLive, p.TimeToLive)
+	set(&out.Overlap, p.Overlap)
 	out.MaxAttempts = p.MaxAttempts
 	return out
 }
 
 // Validate reports what makes no sense.
 func (p *Policy) Validate() error {
-	switch {
-	case p.FirstDelay < 0:
-		return fmt.Errorf("endpoint: policy: FirstDelay %v is negative", p.FirstDelay)
-	case p.MaxDelay < 0:
-		return fmt.Errorf("endpoint: policy: MaxDelay %v is negative", p.MaxDelay)
-	case p.HealthyAfter < 0:
-		return fmt.Errorf("endpoint: policy: HealthyAfter %v is negative", p.HealthyAfter)
-	case p.MaxAttempts < 0:
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"FirstDelay", p.FirstDelay}, {"MaxDelay", p.MaxDelay}, {"HealthyAfter", p.HealthyAfter}, {"RetryAfterCap", p.RetryAfterCap},
+		{"StaleAfter", p.StaleAfter}, {"PingInterval", p.PingInterval}, {"PongTimeout", p.PongTimeout},
+		{"TimeToLive", p.TimeToLive}, {"Overlap", p.Overlap},
+	} {
+		if f.d < 0 {
+			return fmt.Errorf("endpoint: policy: %s %v is negative", f.name, f.d)
+		}
+	}
+	if p.MaxAttempts < 0 {
 		return fmt.Errorf("endpoint: policy: MaxAttempts %d is negative", p.MaxAttempts)
 	}
 	return nil

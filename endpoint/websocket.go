@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"time"
 
 	"github.com/boomnet-go/boomnet/proto/ws"
-	"github.com/boomnet-go/boomnet/proto/ws/frame"
-	"github.com/boomnet-go/boomnet/stream"
 )
 
 // WebSocket is a Protocol to embed: a client connection to a ws:// or wss://
@@ -26,6 +25,7 @@ import (
 //	OnWritable(c *ws.Conn) error              // the write queue is empty again
 //	OnTimer(c *ws.Conn, now int64) error      // the time given to SetTimer has come
 //	OnLoss(e *endpoint.LossError) endpoint.Action
+//	OnExpire() time.Duration                  // see ExpireHandler
 //
 // An error that one of them returns ends the connection: with close code 1000,
 // or the error's own if it has a method CloseCode() frame.CloseCode.
@@ -41,6 +41,7 @@ type WebSocket struct {
 	// Policy is deadlines and back-off.
 	Policy Policy
 
+	bound      bool
 	url        *url.URL
 	target     string
 	conn       *ws.Conn // nil unless open
@@ -55,6 +56,15 @@ type WebSocket struct {
 // Conn is the open connection, nil when there is none; the write methods of a
 // nil *ws.Conn answer ws.ErrNotConnected. Reactor's goroutine only.
 func (w *WebSocket) Conn() *ws.Conn { return w.conn }
+
+// RoundTrip is the time that the last answered ping of Policy.PingInterval took;
+// 0: there was none. Reactor's goroutine only.
+func (w *WebSocket) RoundTrip() time.Duration {
+	if w.hot == nil {
+		return 0
+	}
+	return w.hot.roundTrip
+}
 
 // SetTimer has OnTimer called at the time at (see package clock), or in the
 // first turn after it; 0 takes it back. There is one timer a connection and it
@@ -78,7 +88,7 @@ func (w *WebSocket) EndpointPolicy() *Policy { return &w.Policy }
 
 // Bind implements Binder: it finds the methods of the embedding type.
 func (w *WebSocket) Bind(self any) error {
-	if w.onData != nil {
+	if w.bound {
 		return fmt.Errorf("endpoint: WebSocket %q is registered already", w.EndpointName())
 	}
 	u, target, err := ws.ParseURL(w.URL)
@@ -97,7 +107,13 @@ func (w *WebSocket) Bind(self any) error {
 	if err := checkMethods(self); err != nil {
 		return err
 	}
-	w.url, w.target, w.onData = u, target, data.OnData
+	if w.url == nil || *w.url != *u {
+		// Written only when it is new: a set-up that was given up before the
+		// last Unbind may still read it.
+		w.url, w.target = u, target
+	}
+	w.bound, w.onData = true, data.OnData
+	w.onOpen, w.onControl, w.onWritable, w.onTimer = nil, nil, nil, nil
 	if m, ok := self.(interface{ OnOpen(*ws.Conn) error }); ok {
 		w.onOpen = m.OnOpen
 	}
@@ -111,6 +127,17 @@ func (w *WebSocket) Bind(self any) error {
 		w.onTimer = m.OnTimer
 	}
 	return nil
+}
+
+// Unbind implements Binder.
+func (w *WebSocket) Unbind() { w.bound, w.conn, w.hot = false, nil, nil }
+
+// EndpointHost implements Hosted.
+func (w *WebSocket) EndpointHost() string {
+	if w.url == nil {
+		return ""
+	}
+	return w.url.Hostname()
 }
 
 // Connect implements Protocol.
@@ -134,143 +161,8 @@ func (w *WebSocket) Connect(ctx context.Context, via *Connector) (Hot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &webSocketHot{w: w, c: c}, nil
-}
-
-// webSocketHot is the Hot of a WebSocket.
-type webSocketHot struct {
-	w          *WebSocket
-	c          *ws.Conn
-	at         Attachment
-	userTimer  int64 // set by SetTimer; 0: none
-	closeTimer int64 // deadline of the closing handshake; 0: none
-}
-
-func (h *webSocketHot) Source() stream.Source { return h.c.Stream().Source() }
-
-func (h *webSocketHot) OnAttach(at Attachment) error {
-	h.at = at
-	h.c.Lend(at.Scratch())
-	h.c.SetID(at.ID())
-	h.c.OnQueued = at.WantWrite
-	if f := h.w.onControl; f != nil {
-		h.c.OnControl = func(m ws.Control) { f(h.c, m) }
-	}
-	h.w.conn, h.w.hot = h.c, h
-	if h.w.onOpen != nil {
-		return h.user(h.w.onOpen(h.c))
-	}
-	return nil
-}
-
-func (h *webSocketHot) OnReady() (more bool, err error) {
-	c := h.c
-	_, err = c.Fill()
-	if c.HasNext() {
-		if err := h.w.onData(c); err != nil {
-			return false, h.user(err)
-		}
-	} else if err != nil {
-		if e := c.Err(); e != nil {
-			return false, e
-		}
-		c.Release()
-		return false, err // would block
-	}
-	more = c.Buffered()
-	if !more {
-		if e := c.Err(); e != nil {
-			return false, e
-		}
-	}
-	c.Release()
-	if at := c.CloseDeadline(); at != h.closeTimer {
-		h.closeTimer = at
-		h.armTimer()
-	}
-	return more, nil
-}
-
-func (h *webSocketHot) OnWritable() error {
-	if err := h.c.Flush(); err != nil {
-		return err
-	}
-	if h.w.onWritable != nil {
-		return h.user(h.w.onWritable(h.c))
-	}
-	return nil
-}
-
-func (h *webSocketHot) OnTimer(now int64) error {
-	if h.closeTimer != 0 && now >= h.closeTimer {
-		h.c.Expire(now)
-		if err := h.c.Err(); err != nil {
-			return err
-		}
-	}
-	if at := h.userTimer; at != 0 && now >= at {
-		h.userTimer = 0
-		if h.w.onTimer != nil {
-			if err := h.w.onTimer(h.c, now); err != nil {
-				return h.user(err)
-			}
-		}
-	}
-	h.armTimer()
-	return nil
-}
-
-func (h *webSocketHot) Close(int64) error {
-	h.c.Close(frame.CloseNormal, "")
-	return h.c.Err()
-}
-
-// Discard runs on a housekeeping goroutine; nobody else holds the connection.
-func (h *webSocketHot) Discard() { h.c.Discard() }
-
-func (h *webSocketHot) Queued() int { return h.c.Queued() }
-
-func (h *webSocketHot) Meter() (messages, bytes int64) {
-	n := h.c.Counters()
-	return n.Messages, n.BytesRead
-}
-
-// OnDetach lets the endpoint forget the connection, see Detacher.
-func (h *webSocketHot) OnDetach() {
-	if h.w.hot == h {
-		h.w.conn, h.w.hot = nil, nil
-	}
-}
-
-func (h *webSocketHot) setUserTimer(at int64) {
-	h.userTimer = at
-	h.armTimer()
-}
-
-// armTimer sets the one timer of the connection to the earlier of its two uses.
-func (h *webSocketHot) armTimer() {
-	at := h.userTimer
-	if at == 0 || h.closeTimer != 0 && h.closeTimer < at {
-		at = h.closeTimer
-	}
-	h.at.SetTimer(at)
-}
-
-// user marks an error of the user's own code and tells the peer.
-func (h *webSocketHot) user(err error) error {
-	if err == nil {
-		return nil
-	}
-	if e := h.c.Err(); e != nil && errors.Is(err, e) {
-		return e // OnData handed the connection's own end on
-	}
-	code := frame.CloseNormal
-	var own interface{ CloseCode() frame.CloseCode }
-	if errors.As(err, &own) {
-		code = own.CloseCode()
-	}
-	h.c.Close(code, "")
-	return ByUser(err)
+	policy := w.Policy.WithDefaults()
+	return &webSocketHot{w: w, c: c, pingEvery: policy.PingInterval, pongWithin: policy.PongTimeout}, nil
 }
 
 // methods are the optional methods of an endpoint with what each must look like.
@@ -291,6 +183,8 @@ var methods = []struct {
 		func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("OnTimer") }},
 	{"OnLoss(*endpoint.LossError) endpoint.Action", is[LossHandler],
 		func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("OnLoss") }},
+	{"OnExpire() time.Duration", is[ExpireHandler],
+		func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("OnExpire") }},
 }
 
 func is[T any](v any) bool { _, ok := v.(T); return ok }

@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -18,6 +19,7 @@ type conn struct {
 	r       *Reactor
 	slot    *slot
 	id      uint32
+	role    role
 	machine endpoint.Machine
 	cancel  context.CancelCauseFunc // ends the set-up
 	dead    bool                    // retired; late events and outcomes are dropped
@@ -35,7 +37,7 @@ type conn struct {
 
 	messages, bytes int64 // as the meter said last
 
-	state, timer, again timer
+	state, timer, again, stale timer
 }
 
 // ID implements endpoint.Attachment.
@@ -58,6 +60,16 @@ func (c *conn) SetTimer(at int64) {
 func (c *conn) WantWrite() {
 	if !c.dead {
 		c.r.watchWrites(c, true)
+	}
+}
+
+// Next implements endpoint.Attachment.
+func (c *conn) Next() bool { return c.role == next }
+
+// Ready implements endpoint.Attachment.
+func (c *conn) Ready() {
+	if c.role == next && !c.dead && c.machine.State() == endpoint.Open {
+		c.r.timers.set(&c.slot.renew, c.r.now) // in this turn or the next
 	}
 }
 
@@ -102,6 +114,7 @@ func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
 	c.meter, _ = hot.(endpoint.Meter)
 	r.enrol(c)
 	c.machine.Opened(r.now)
+	r.opened(c)
 	if c.fd >= 0 {
 		c.due = nil
 		if err := r.sel.Add(c.fd, c.token); err != nil {
@@ -118,6 +131,9 @@ func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
 			r.lose(c, err)
 			return
 		}
+	}
+	if after := c.slot.policy.StaleAfter; after > 0 {
+		r.timers.set(&c.stale, r.now+int64(after))
 	}
 	r.after(c)
 	// The set-up may have read more than it needed: look without waiting.
@@ -138,8 +154,9 @@ func (r *Reactor) drive(c *conn) (work int) {
 	switch {
 	case err == nil:
 		work = 1
-		c.machine.Data(r.now)
-		r.measure(c)
+		if r.measure(c) {
+			c.machine.Data(r.now)
+		}
 	case err != stream.ErrWouldBlock:
 		r.lose(c, err)
 		return 1
@@ -203,14 +220,30 @@ func (r *Reactor) hotTimer(c *conn) {
 	r.after(c)
 }
 
-// measure publishes what c has received since the last time.
-func (r *Reactor) measure(c *conn) {
+// measure publishes what c has received since the last time and reports whether
+// that was data: whole messages, where they are counted.
+func (r *Reactor) measure(c *conn) bool {
 	if c.meter == nil {
-		return
+		return true
 	}
 	messages, bytes := c.meter.Meter()
+	data := messages != c.messages
 	c.slot.cells.received(messages-c.messages, bytes-c.bytes)
 	c.messages, c.bytes = messages, bytes
+	return data
+}
+
+// staleCheck ends c when no data has arrived for too long, else looks again when
+// that could be.
+func (r *Reactor) staleCheck(c *conn) {
+	if c.machine.State() != endpoint.Open {
+		return
+	}
+	if at := c.machine.LastData() + int64(c.slot.policy.StaleAfter); at > r.now {
+		r.timers.set(&c.stale, at)
+		return
+	}
+	r.lose(c, endpoint.ErrStaleFeed)
 }
 
 // close begins the orderly end of c.
@@ -258,6 +291,7 @@ func (r *Reactor) lose(c *conn, err error) {
 	r.timers.set(&c.state, 0)
 	r.timers.set(&c.timer, 0)
 	r.timers.set(&c.again, 0)
+	r.timers.set(&c.stale, 0)
 	if c.hot != nil {
 		if c.fd >= 0 {
 			// The descriptor is still open here, so this can only fail when it
@@ -266,11 +300,18 @@ func (r *Reactor) lose(c *conn, err error) {
 		}
 		r.strike(c)
 		if d, ok := c.hot.(endpoint.Detacher); ok {
-			r.callDetach(d)
+			if err := r.callDetach(d); err != nil {
+				loss.Err = errors.Join(err, loss.Err)
+			}
 		}
 		hot, fd := c.hot, c.fd
 		r.background(task{run: func() { discard(hot, fd) }})
 		c.hot = nil
+	}
+	for i, other := range c.slot.conns {
+		if other == c {
+			c.slot.conns[i] = nil
+		}
 	}
 	r.lost(c.slot, c, loss, healthy)
 }

@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/boomnet-go/boomnet/endpoint"
@@ -44,8 +45,9 @@ func Deregister[P endpoint.Protocol](r *Reactor, h Handle[P]) error {
 // open connection; the connection is nil when there is none, and for a
 // WebSocket its write methods then answer ws.ErrNotConnected. Calls of one
 // goroutine are made in order. f must not block. When the endpoint is
-// deregistered before its turn comes f is not called; Stats counts that. Any
-// goroutine may call it; it allocates.
+// deregistered, or the reactor closed, before its turn comes f is not called;
+// Stats counts that, and [Call] tells. Any goroutine may call it; it allocates.
+// Errors: ErrStale, ErrMailboxFull, ErrClosed.
 func Dispatch[P interface {
 	endpoint.Protocol
 	Conn() C
@@ -62,6 +64,48 @@ func Dispatch[P interface {
 		p := s.proto.(P)
 		r.guarded(s, func() { f(p, p.Conn()) })
 	}})
+}
+
+// Call is Dispatch that waits until f has run and returns its error. When f will
+// never run the answer is ErrStale or ErrClosed; when ctx ends first it is the
+// cause of that, and f may still run. It must not be called on the reactor's
+// goroutine, where it would wait for itself.
+func Call[P interface {
+	endpoint.Protocol
+	Conn() C
+}, C any](ctx context.Context, r *Reactor, h Handle[P], f func(P, C) error) error {
+	if _, err := r.standing(h.id); err != nil {
+		return err
+	}
+	result := make(chan error, 1)
+	err := r.post(mail{kind: mailCall, call: func() {
+		s := r.slotOf(h.id)
+		if s == nil {
+			r.counts.undelivered++
+			result <- ErrStale
+			return
+		}
+		p := s.proto.(P)
+		err := error(&endpoint.PanicError{Value: "the function called has panicked"})
+		r.guarded(s, func() { err = f(p, p.Conn()) })
+		result <- err
+	}})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-result:
+		return err
+	case <-r.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select { // it may have run just before the end
+	case err = <-result:
+		return err
+	default:
+		return ErrClosed
+	}
 }
 
 // Each has f called on the reactor's goroutine for every endpoint that stands,
@@ -91,7 +135,7 @@ func (r *Reactor) slotOf(id ID) *slot {
 // did to the connection: bytes queued, a close begun.
 func (r *Reactor) guarded(s *slot, f func()) {
 	err := r.call(f)
-	if err != nil && s.conns[current] == nil {
+	if err != nil && s.conns == [roles]*conn{} {
 		r.fail(s, err)
 		return
 	}

@@ -102,6 +102,7 @@ const (
 type Reactor struct {
 	cfg     Config
 	clock   clock.Clock
+	limiter *endpoint.HostLimiter
 	random  *rand.Rand
 	sel     selector.Selector
 	house   *housekeeper
@@ -153,6 +154,12 @@ func New(cfg Config) (*Reactor, error) {
 	if cfg.CloseTimeout == 0 {
 		cfg.CloseTimeout = time.Second
 	}
+	if cfg.Seams.Limiter == nil {
+		cfg.Seams.Limiter = endpoint.ProcessLimiter()
+		if cfg.Seams.Clock != nil { // its times cannot be compared with others'
+			cfg.Seams.Limiter, _ = endpoint.NewHostLimiter(endpoint.DefaultHostBurst, endpoint.DefaultHostPerSec)
+		}
+	}
 	if cfg.Seams.Clock == nil {
 		cfg.Seams.Clock = clock.Monotonic{}
 	}
@@ -181,6 +188,7 @@ func New(cfg Config) (*Reactor, error) {
 	r := &Reactor{
 		cfg:     cfg,
 		clock:   cfg.Seams.Clock,
+		limiter: cfg.Seams.Limiter,
 		random:  rand.New(random()),
 		sel:     sel,
 		scratch: stream.NewScratch(),
@@ -341,8 +349,12 @@ func (r *Reactor) fireTimers() int {
 			r.hotTimer(t.conn)
 		case timerDue:
 			r.markReady(t.conn)
+		case timerStale:
+			r.staleCheck(t.conn)
 		case timerRetry:
-			r.connect(t.slot)
+			r.connect(t.slot, current)
+		case timerRenew:
+			r.renewalDue(t.slot)
 		}
 		r.counts.timers++
 	}

@@ -4,31 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/boomnet-go/boomnet/endpoint"
 )
 
-// slot is an endpoint and its connections. conns is small and fixed: the
-// current connection, and at most one more beside it while it is renewed.
+// slot is an endpoint and its connections. There are few of them, each in the
+// place of its role.
 type slot struct {
 	id       ID
 	name     string
 	proto    endpoint.Protocol
 	policy   endpoint.Policy
-	handler  endpoint.LossHandler // nil: always reconnect
-	conns    [2]*conn
+	host     *endpoint.HostBucket   // nil: tries are not limited
+	handler  endpoint.LossHandler   // nil: always reconnect
+	expirer  endpoint.ExpireHandler // nil: renewals are never put off
+	conns    [roles]*conn
 	lastConn uint32 // id of the youngest connection
 	losses   int    // since the last healthy connection
-	retry    timer
-	closing  bool // deregistered; goes when its connections have gone
+	renewals int    // losses of connections that were to renew, in a row
+	retry    timer  // the back-off is over
+	renew    timer  // what renewal does next, see renewal.go
+	closing  bool   // deregistered; goes when its connections have gone
 	cells    cells
 }
 
-// current is the place of the connection that carries the endpoint.
-const current = 0
+// role is what a connection is to its endpoint.
+type role uint8
+
+const (
+	current role = iota // carries the endpoint
+	next                // is to replace the current one
+	leaving             // was replaced and is closing
+	roles
+)
 
 // register takes a place for p. Any goroutine.
-func (r *Reactor) register(p endpoint.Protocol) (ID, error) {
+func (r *Reactor) register(p endpoint.Protocol) (id ID, err error) {
 	if p == nil {
 		return ID{}, errors.New("reactor: Register: the endpoint is nil")
 	}
@@ -42,7 +54,9 @@ func (r *Reactor) register(p endpoint.Protocol) (ID, error) {
 		s.policy = endpoint.DefaultPolicy
 	}
 	s.handler, _ = p.(endpoint.LossHandler)
+	s.expirer, _ = p.(endpoint.ExpireHandler)
 	s.retry = timer{kind: timerRetry, slot: s}
+	s.renew = timer{kind: timerRenew, slot: s}
 	if r.closed.Load() || r.stop.Load() {
 		return ID{}, ErrClosed
 	}
@@ -50,6 +64,14 @@ func (r *Reactor) register(p endpoint.Protocol) (ID, error) {
 		if err := b.Bind(p); err != nil {
 			return ID{}, err
 		}
+		defer func() {
+			if err != nil {
+				b.Unbind()
+			}
+		}()
+	}
+	if h, ok := p.(endpoint.Hosted); ok && h.EndpointHost() != "" {
+		s.host = r.limiter.Host(h.EndpointHost())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,21 +127,41 @@ func (r *Reactor) begin(s *slot) {
 	r.slots[s.id.Slot] = s
 	if r.closing {
 		r.deregister(s)
-		return
-	}
-	if !s.closing {
-		r.connect(s)
+	} else {
+		r.retryIn(s, 0, endpoint.Event{})
 	}
 }
 
+// retryIn connects s after a delay, or later when the host's limiter says so.
+func (r *Reactor) retryIn(s *slot, delay time.Duration, e endpoint.Event) {
+	wanted := r.now + int64(delay)
+	at := s.reserve(wanted)
+	if at <= r.now && e.Loss == nil {
+		r.connect(s, current)
+		return
+	}
+	r.timers.set(&s.retry, max(at, r.now+1))
+	e.State, e.Delay = endpoint.Backoff, time.Duration(at-r.now)
+	r.publish(s, e)
+}
+
+// reserve asks the limiter of the host for a try.
+func (s *slot) reserve(wanted int64) int64 {
+	if s.host == nil {
+		return wanted
+	}
+	return s.host.Reserve(wanted)
+}
+
 // connect begins to set up a connection.
-func (r *Reactor) connect(s *slot) {
+func (r *Reactor) connect(s *slot, as role) {
 	s.lastConn++
-	c := &conn{r: r, slot: s, id: s.lastConn, machine: endpoint.NewMachine(&s.policy), fd: -1}
+	c := &conn{r: r, slot: s, id: s.lastConn, role: as, machine: endpoint.NewMachine(&s.policy), fd: -1}
 	c.state = timer{kind: timerState, conn: c}
 	c.timer = timer{kind: timerHot, conn: c}
 	c.again = timer{kind: timerDue, conn: c}
-	s.conns[current] = c
+	c.stale = timer{kind: timerStale, conn: c}
+	s.conns[as] = c
 	c.machine.Start(r.now)
 	r.changed(c)
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -165,52 +207,108 @@ func (r *Reactor) outcome(c *conn, hot endpoint.Hot, err error) {
 // changed publishes a new state of c and sets its deadline.
 func (r *Reactor) changed(c *conn) {
 	r.timers.set(&c.state, c.machine.Deadline())
-	r.publish(c.slot, endpoint.Event{Conn: c.id, State: c.machine.State()})
+	e := endpoint.Event{Conn: c.id, State: c.machine.State()}
+	if c.role == current {
+		r.publish(c.slot, e)
+	} else {
+		r.observe(c.slot, e)
+	}
 }
 
 // publish tells of a new state of s.
 func (r *Reactor) publish(s *slot, e endpoint.Event) {
 	s.cells.enter(e, r.now)
-	if observe := r.cfg.Seams.Observer; observe != nil {
+	r.observe(s, e)
+}
+
+// observe tells the observer of something that leaves the state of s as it is.
+func (r *Reactor) observe(s *slot, e endpoint.Event) {
+	if f := r.cfg.Seams.Observer; f != nil {
 		e.At, e.Slot, e.Name = r.now, int(s.id.Slot), s.name
-		observe(e)
+		f(e)
 	}
 }
 
-// lost goes on after the loss of c.
+// lost goes on after the loss of c, whose place is free already.
 func (r *Reactor) lost(s *slot, c *conn, loss *endpoint.LossError, healthy bool) {
-	s.conns[current] = nil
-	s.losses++
-	if healthy {
-		s.losses = 1
+	if c.role == leaving {
+		r.observe(s, endpoint.Event{Conn: c.id, State: endpoint.Closed, Loss: loss})
+		r.retireIfDone(s)
+		return
 	}
-	loss.Attempt = s.losses
-	action, err := endpoint.Reconnect, error(nil)
+	failures := &s.losses
+	if c.role == next {
+		failures, loss.Renewal = &s.renewals, true
+	}
+	if *failures++; healthy {
+		*failures = 1
+	}
+	loss.Attempt = *failures
+	delay, tooLong := r.delay(s, loss)
+	if tooLong != nil {
+		loss.Err = tooLong
+	}
+	action := endpoint.Reconnect
 	if s.handler != nil {
-		action, err = r.callLoss(s.handler, loss)
-	}
-	var panicked *endpoint.PanicError
-	switch {
-	case s.closing:
-		s.cells.lost(loss)
-		r.publish(s, endpoint.Event{Conn: c.id, State: endpoint.Closed, Loss: loss})
-		r.retire(s)
-		return
-	case err != nil: // OnLoss itself panicked
-		loss = endpoint.NewLoss(endpoint.User, c.id, err)
-		loss.Attempt = s.losses
-		fallthrough
-	case action == endpoint.Stop,
-		errors.As(loss.Err, &panicked),
-		s.policy.MaxAttempts > 0 && s.losses >= s.policy.MaxAttempts:
-		s.cells.lost(loss)
-		r.publish(s, endpoint.Event{Conn: c.id, State: endpoint.Failed, Loss: loss})
-		return
+		var err error
+		if action, err = r.callLoss(s.handler, loss); err != nil {
+			both := *loss // the endpoint may have kept loss
+			both.Phase, both.Err = endpoint.User, errors.Join(err, loss.Err)
+			loss = &both
+		}
 	}
 	s.cells.lost(loss)
-	delay := s.policy.Delay(s.losses, r.random)
-	r.timers.set(&s.retry, r.now+max(int64(delay), 1))
-	r.publish(s, endpoint.Event{Conn: c.id, State: endpoint.Backoff, Loss: loss, Delay: delay})
+	var panicked *endpoint.PanicError
+	gone := action == endpoint.Stop || tooLong != nil
+	e := endpoint.Event{Conn: c.id, Loss: loss}
+	switch {
+	case s.closing:
+		e.State = endpoint.Closed
+		if c.role == next {
+			r.observe(s, e)
+		} else {
+			r.publish(s, e)
+		}
+		r.retireIfDone(s)
+	case errors.As(loss.Err, &panicked):
+		r.giveUp(s, e)
+	case c.role == next:
+		r.renewalLost(s, e, delay, gone)
+	case s.conns[next] != nil:
+		r.observe(s, endpoint.Event{Conn: c.id, State: endpoint.Closed, Loss: loss})
+		r.promote(s)
+	case gone || s.policy.MaxAttempts > 0 && s.losses >= s.policy.MaxAttempts:
+		r.giveUp(s, e)
+	default:
+		r.timers.set(&s.renew, 0)
+		r.retryIn(s, delay, e)
+	}
+}
+
+// delay is the back-off after a loss: the policy's, or what the peer asked for.
+// tooLong is set when that is more than the policy obeys.
+func (r *Reactor) delay(s *slot, loss *endpoint.LossError) (d time.Duration, tooLong error) {
+	d = s.policy.Delay(loss.Attempt, r.random)
+	after, ok := endpoint.RetryAfter(loss.Err, time.Now())
+	if ok && after > s.policy.RetryAfterCap {
+		return 0, &endpoint.RetryAfterError{After: after, Cap: s.policy.RetryAfterCap, Err: loss.Err}
+	}
+	// The jitter comes on top: many endpoints may have been told the same.
+	return after + d, nil
+}
+
+// giveUp ends the endpoint's activity for good.
+func (r *Reactor) giveUp(s *slot, e endpoint.Event) {
+	r.timers.set(&s.retry, 0)
+	r.timers.set(&s.renew, 0)
+	e.State = endpoint.Failed
+	r.publish(s, e)
+	for _, c := range s.conns {
+		if c != nil && !c.dead {
+			c.role = leaving // its end changes nothing any more
+			r.close(c)
+		}
+	}
 }
 
 func (r *Reactor) callLoss(h endpoint.LossHandler, loss *endpoint.LossError) (a endpoint.Action, err error) {
@@ -223,9 +321,8 @@ func (r *Reactor) callLoss(h endpoint.LossHandler, loss *endpoint.LossError) (a 
 // fail gives an endpoint up that has no connection to lose.
 func (r *Reactor) fail(s *slot, err error) {
 	loss := endpoint.NewLoss(endpoint.User, s.lastConn, err)
-	r.timers.set(&s.retry, 0)
 	s.cells.lost(loss)
-	r.publish(s, endpoint.Event{State: endpoint.Failed, Loss: loss})
+	r.giveUp(s, endpoint.Event{Loss: loss})
 }
 
 // deregister ends an endpoint in order.
@@ -235,15 +332,24 @@ func (r *Reactor) deregister(s *slot) {
 	}
 	s.closing = true
 	r.timers.set(&s.retry, 0)
-	idle := true
+	r.timers.set(&s.renew, 0)
+	alone := true
 	for _, c := range s.conns {
 		if c != nil {
-			idle = false
+			alone = false
 			r.close(c)
 		}
 	}
-	if idle {
+	if alone {
 		r.publish(s, endpoint.Event{State: endpoint.Closed})
+		r.retire(s)
+	}
+}
+
+// retireIfDone retires an endpoint that is closing when its last connection has
+// ended.
+func (r *Reactor) retireIfDone(s *slot) {
+	if s.closing && s.conns == [roles]*conn{} && r.slots[s.id.Slot] == s {
 		r.retire(s)
 	}
 }
@@ -253,6 +359,9 @@ func (r *Reactor) retire(s *slot) {
 	r.live--
 	if int(s.id.Slot) < len(r.slots) {
 		r.slots[s.id.Slot] = nil
+	}
+	if b, ok := s.proto.(endpoint.Binder); ok {
+		b.Unbind()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,7 +16,9 @@ const (
 	timerState timerKind = iota // the connection's state has lasted too long
 	timerHot                    // Attachment.SetTimer
 	timerDue                    // Source.Due: read again
+	timerStale                  // data has not arrived for too long
 	timerRetry                  // the endpoint's back-off is over
+	timerRenew                  // the endpoint's renewal goes on
 )
 
 // timers is a binary heap by time. One goroutine uses it.

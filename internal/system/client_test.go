@@ -59,6 +59,8 @@ func (w world) exchange(t *testing.T, cfg exchange.Config) *exchange.Server {
 // reactor runs a reactor for the length of the test.
 func (w world) reactor(t *testing.T, change ...func(*reactor.Config)) *reactor.Reactor {
 	cfg := reactor.Config{Selector: w.sel}
+	// These tests connect to one host more often than any venue would like.
+	cfg.Seams.Limiter, _ = endpoint.NewHostLimiter(1_000_000, 1_000_000)
 	for _, f := range change {
 		f(&cfg)
 	}

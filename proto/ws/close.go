@@ -51,6 +51,9 @@ func (c *Conn) sendClose(code frame.CloseCode, reason string) error {
 	if c.writeErr == nil {
 		c.sent = code
 	}
+	if c.OnClosing != nil {
+		c.OnClosing()
+	}
 	return err
 }
 

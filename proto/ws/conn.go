@@ -61,6 +61,13 @@ type Conn struct {
 	// Flush. It must not use the Conn. Set it before the first write.
 	OnQueued func()
 
+	// OnClosing, if not nil, is called when our close frame was sent or is owed:
+	// whoever drives the Conn then watches CloseDeadline.
+	OnClosing func()
+
+	// OnRenewed, if not nil, is what Ready calls.
+	OnRenewed func()
+
 	// The input: buf[r:w] was read and is not consumed. buf is scratch.In, or nil
 	// between Release and the next read; stash[stashAt:] comes after buf[r:w].
 	buf     []byte
@@ -168,6 +175,15 @@ func (c *Conn) ID() uint32 { return c.id }
 
 // SetID sets what ID returns.
 func (c *Conn) SetID(id uint32) { c.id = id }
+
+// Ready says that this connection, made to renew another one of its endpoint, is
+// ready to take its place (endpoint.Policy.TimeToLive). It does nothing on any
+// other connection.
+func (c *Conn) Ready() {
+	if c != nil && c.OnRenewed != nil {
+		c.OnRenewed()
+	}
+}
 
 // Stream is the stream below. Whoever watches it for readiness asks it for its
 // Source; nobody else may read or write it.
