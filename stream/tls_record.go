@@ -50,10 +50,15 @@ type records struct {
 	off   int    // held[off:] is left
 	fresh []byte // what is left of the last feed
 	loan  int    // bytes of the record on loan that were not taken yet
+	quiet int    // turns in a row that ended with nothing held
 }
 
-// keepHeld is the memory that may stay with a connection that holds nothing.
-const keepHeld = 4 << 10
+// keepHeld is the memory in bytes that may stay with a connection that has held
+// nothing at the end of keepTurns turns in a row.
+const (
+	keepHeld  = 4 << 10
+	keepTurns = 64
+)
 
 // front is the memory in which the next byte lies.
 func (r *records) front() []byte {
@@ -121,15 +126,21 @@ func (r *records) take(b []byte) int {
 	return n
 }
 
-// settle ends the turn: fresh bytes that are left are kept, and memory that is
-// not needed is given back.
+// settle ends the turn: fresh bytes that are left are kept, and memory that was
+// not needed for a while is given back. At once would be too early: under load
+// nearly every read ends inside a record.
 func (r *records) settle() {
 	if r.off == len(r.held) {
 		r.held, r.off = r.held[:0], 0
-		if cap(r.held) > keepHeld {
-			r.held = nil
-		}
 	}
 	r.held = append(r.held, r.fresh...)
 	r.fresh = nil
+	switch {
+	case len(r.held) > 0:
+		r.quiet = 0
+	case cap(r.held) > keepHeld:
+		if r.quiet++; r.quiet == keepTurns {
+			r.held, r.quiet = nil, 0
+		}
+	}
 }

@@ -105,6 +105,9 @@ func (c *Conn) end(e *CloseError) {
 	c.r = c.w
 	c.open, c.inFrame, c.held = false, false, false
 	c.dropStash()
+	if c.inflater != nil {
+		c.inflater.drop()
+	}
 }
 
 // unsent reports whether something of ours is waiting to be written.

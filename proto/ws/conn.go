@@ -86,6 +86,12 @@ type Conn struct {
 	asm     *bytebufferpool.ByteBuffer
 	text    frame.UTF8
 
+	// What permessage-deflate needs, nil where it was not agreed on.
+	packed   bool // the message under way is compressed
+	inflater *inflater
+	deflater *deflater
+	agreed   *Compression
+
 	// The message that HasNext found. heldAt is where its frame begins in buf,
 	// -1 when it lies in asm.
 	held    bool
@@ -97,6 +103,10 @@ type Conn struct {
 	maxMessage int
 	received   int64
 	count      Counters
+
+	fragments frame.Opcode // of the message being sent in fragments; 0: none
+	claim     []byte       // what Claim gave out, behind room for a header
+	claimOp   frame.Opcode
 
 	s       stream.Stream
 	scratch *stream.Scratch
@@ -140,6 +150,10 @@ func New(s stream.Stream, o *Options, readAhead []byte) *Conn {
 	}
 	if c.rand == nil && !c.zeroMask {
 		c.rand = newMaskSource()
+	}
+	if z := d.Compression; z != nil {
+		c.agreed = z.withDefaults()
+		c.inflater, c.deflater = newInflater(c.agreed, c.maxMessage), newDeflater(c.agreed)
 	}
 	c.received = c.clock.Now()
 	if len(readAhead) > 0 {
@@ -192,6 +206,10 @@ func (c *Conn) Stream() stream.Stream { return c.s }
 // Subprotocol is the one that the server took of those offered, "" if none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
+// Compression is what was agreed on with the server, nil when messages are not
+// compressed. It must not be changed.
+func (c *Conn) Compression() *Compression { return c.agreed }
+
 // ResponseHeader is the header of the server's answer to the opening handshake,
 // nil for a Conn made by New.
 func (c *Conn) ResponseHeader() http.Header { return c.response }
@@ -209,7 +227,10 @@ func (c *Conn) Discard() error {
 	}
 	c.dropAssembly()
 	c.dropStash()
+	if c.deflater != nil {
+		c.deflater.drop()
+	}
 	c.buf, c.r, c.w = nil, 0, 0
-	c.scratch, c.lent = nil, false
+	c.scratch, c.lent, c.claim = nil, false, nil
 	return c.s.Close()
 }

@@ -16,6 +16,11 @@ var (
 	// ErrClosing answers writes after Close was called or the connection was
 	// failed for a violation. errors.Is(ErrClosing, net.ErrClosed) holds.
 	ErrClosing = fmt.Errorf("ws: close frame sent, no more writes: %w", net.ErrClosed)
+	// ErrFragmented answers messages while one is being sent in fragments.
+	ErrFragmented = errors.New("ws: a message is being sent in fragments")
+	// ErrNoClaim answers Commit without a Claim, or when the claimed memory was
+	// used for something else.
+	ErrNoClaim = errors.New("ws: nothing claimed, or the claimed memory was used otherwise")
 	// ErrCloseTimeout is the cause when the peer did not answer a close frame in
 	// time, see Conn.Expire.
 	ErrCloseTimeout = errors.New("ws: no close frame from the peer in time")

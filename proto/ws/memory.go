@@ -39,7 +39,7 @@ func (c *Conn) Lend(s *stream.Scratch) {
 	if len(s.In) < minIn {
 		s.In = make([]byte, ownIn)
 	}
-	c.scratch, c.lent = s, true
+	c.scratch, c.lent, c.claim = s, true, nil
 	if b, ok := c.s.(stream.Borrower); ok {
 		b.Lend(s)
 	}

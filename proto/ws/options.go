@@ -32,9 +32,10 @@ type Options struct {
 	// are given one, ignore it.
 	Stream stream.Options
 
-	// MaxMessage limits a message received, in bytes, its fragments together. A
-	// larger one is refused as soon as a header announces it, with close code
-	// 1009. Default DefaultMaxMessage.
+	// MaxMessage limits a message received, in bytes, its fragments together, and
+	// inflated if it is compressed. A larger one is refused with close code 1009,
+	// as soon as a header announces it or the limit is passed in inflating it.
+	// Default DefaultMaxMessage.
 	MaxMessage int
 	// SkipUTF8 switches off the validation of text messages, which costs about
 	// 8 ns for 180 bytes of ASCII. Close reasons are always validated.
@@ -44,6 +45,10 @@ type Options struct {
 	// that misread client-chosen bytes as HTTP (RFC 6455, section 10.3). Over
 	// TLS to a known server there is none.
 	ZeroMask bool
+	// Compression asks for permessage-deflate, RFC 7692; Conn.Compression tells
+	// what the server agreed to. For New, which makes no handshake, it says what
+	// was agreed on. Default nil: none, which costs nothing.
+	Compression *Compression
 	// CloseTimeout is how long after the first close frame the connection may
 	// linger, see Conn.CloseDeadline; and how long the body of a refusal may
 	// take. Default DefaultCloseTimeout.

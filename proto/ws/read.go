@@ -157,6 +157,9 @@ func (c *Conn) advance() (Message, bool) {
 		c.attach()
 	}
 	for c.err == nil {
+		if c.inflater != nil && c.msgAt >= maxInflated {
+			return Message{}, false // the next Fill makes room
+		}
 		if c.inFrame {
 			if !c.takePayload() {
 				break
@@ -188,6 +191,12 @@ func (c *Conn) advance() (Message, bool) {
 		case whole && h.Fin && !c.open:
 			end := n + int(h.Length)
 			payload := p[n:end:end]
+			if h.Rsv != 0 {
+				c.r += end
+				c.count.Frames++
+				c.inflater.gather(payload)
+				return c.inflate(h.Opcode)
+			}
 			if h.Opcode == frame.Text && c.checkUTF8 && !frame.ValidUTF8(payload) {
 				c.fail(frame.ErrInvalidUTF8, "")
 				break
@@ -198,7 +207,7 @@ func (c *Conn) advance() (Message, bool) {
 			return Message{h.Opcode, payload}, true
 		default:
 			if !c.open {
-				c.open, c.op = true, h.Opcode
+				c.open, c.op, c.packed = true, h.Opcode, h.Rsv != 0
 				c.text.Reset()
 			}
 			c.r += n
@@ -222,8 +231,8 @@ func (c *Conn) starved() bool {
 func (c *Conn) allowed(h frame.Header) bool {
 	switch {
 	// 5.2: RSV bits "MUST be 0 unless an extension is negotiated that defines
-	// meanings for non-zero values". None is.
-	case h.Rsv != 0:
+	// meanings for non-zero values".
+	case h.Rsv != 0 && !c.marksPacked(h):
 		c.failHeader(frame.ErrReservedBits, h)
 	// 5.1: "A client MUST close a connection if it detects a masked frame."
 	case h.Masked:
@@ -237,6 +246,12 @@ func (c *Conn) allowed(h frame.Header) bool {
 		c.failHeader(frame.ErrOrphanContinuation, h)
 	case h.Opcode != frame.Continuation && c.open:
 		c.failHeader(frame.ErrInterleaved, h)
+	// A compressed message may be a little longer than what it inflates to.
+	case c.inflater != nil && (c.packed && c.open || h.Rsv != 0):
+		if h.Length <= uint64(c.inflater.limit-c.inflater.gathered()) {
+			return true
+		}
+		c.fail(frame.ErrTooBig, fmt.Sprintf("%d compressed bytes announced after %d, limit %d", h.Length, c.inflater.gathered(), c.inflater.limit))
 	// 10.4: implementations with limits on "the frame size or total message size
 	// after reassembly from multiple frames MUST protect themselves against
 	// exceeding those limits". assembled never exceeds the limit.
@@ -246,6 +261,13 @@ func (c *Conn) allowed(h frame.Header) bool {
 		return true
 	}
 	return false
+}
+
+// marksPacked reports whether the RSV bits of h say no more than that a compressed
+// message begins. RFC 7692, section 6: RSV1 stands on "the first fragment" of
+// a message only, and never on a control frame.
+func (c *Conn) marksPacked(h frame.Header) bool {
+	return c.inflater != nil && h.Rsv == rsv1 && !c.open && !h.Opcode.IsControl()
 }
 
 // failHeader is fail with the header in the error.
@@ -260,11 +282,14 @@ func (c *Conn) takePayload() bool {
 	n := int(min(uint64(c.w-c.r), c.left))
 	if n > 0 {
 		p := c.buf[c.r : c.r+n]
-		if c.op == frame.Text && c.checkUTF8 && !c.text.Feed(p) {
+		if c.packed {
+			c.inflater.gather(p)
+		} else if c.op == frame.Text && c.checkUTF8 && !c.text.Feed(p) {
 			c.fail(frame.ErrInvalidUTF8, "")
 			return false
+		} else {
+			c.assemble(p)
 		}
-		c.assemble(p)
 		c.r += n
 		c.left -= uint64(n)
 	}
@@ -274,6 +299,10 @@ func (c *Conn) takePayload() bool {
 
 // takeMessage gives out the assembled message.
 func (c *Conn) takeMessage() (Message, bool) {
+	if c.packed {
+		c.open = false
+		return c.inflate(c.op)
+	}
 	if c.op == frame.Text && c.checkUTF8 && !c.text.Done() {
 		c.fail(frame.ErrInvalidUTF8, "")
 		return Message{}, false

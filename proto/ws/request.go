@@ -70,6 +70,12 @@ func appendRequest(dst []byte, u *url.URL, o *Options, key string) ([]byte, erro
 	if len(o.Subprotocols) > 0 {
 		dst = fmt.Appendf(dst, "Sec-WebSocket-Protocol: %s\r\n", strings.Join(o.Subprotocols, ", "))
 	}
+	if err := o.Compression.check(); err != nil {
+		return nil, err
+	}
+	if o.Compression != nil {
+		dst = fmt.Appendf(dst, "Sec-WebSocket-Extensions: %s\r\n", o.Compression.offer())
+	}
 	authorized := false
 	names := make([]string, 0, len(o.Header))
 	for name := range o.Header {

@@ -84,54 +84,47 @@ func startsLikeHTTP(p []byte) bool {
 }
 
 // checkResponse checks a response of status 101 as section 4.1 orders, and
-// returns the subprotocol.
-func checkResponse(r *http.Response, o *Options, key string) (subprotocol string, err error) {
+// returns what was agreed on: the subprotocol, and the compression or nil.
+func checkResponse(r *http.Response, o *Options, key string) (subprotocol string, z *Compression, err error) {
 	h := r.Header
 	if !r.ProtoAtLeast(1, 1) {
-		return "", badResponse("%s instead of HTTP/1.1", r.Proto)
+		return "", nil, badResponse("%s instead of HTTP/1.1", r.Proto)
 	}
 	// "If the response lacks an |Upgrade| header field or the |Upgrade| header
 	// field contains a value that is not an ASCII case-insensitive match for the
 	// value "websocket", the client MUST _Fail the WebSocket Connection_."
 	if v := h.Values("Upgrade"); len(v) != 1 || !strings.EqualFold(strings.TrimSpace(v[0]), "websocket") {
-		return "", badResponse("Upgrade is %q, not websocket", v)
+		return "", nil, badResponse("Upgrade is %q, not websocket", v)
 	}
 	// "If the response lacks a |Connection| header field or the |Connection|
 	// header field doesn't contain a token that is an ASCII case-insensitive
 	// match for the value "Upgrade", the client MUST _Fail the WebSocket
 	// Connection_."
 	if v := h.Values("Connection"); !slices.ContainsFunc(tokens(v), func(t string) bool { return strings.EqualFold(t, "upgrade") }) {
-		return "", badResponse("Connection is %q, without Upgrade", v)
+		return "", nil, badResponse("Connection is %q, without Upgrade", v)
 	}
 	// The accept key proves that the server speaks WebSocket at all.
 	if v, want := h.Values("Sec-Websocket-Accept"), acceptFor(key); len(v) != 1 || strings.TrimSpace(v[0]) != want {
-		return "", badResponse("Sec-WebSocket-Accept is %q, not %q", v, want)
+		return "", nil, badResponse("Sec-WebSocket-Accept is %q, not %q", v, want)
 	}
-	if err := checkExtensions(tokens(h.Values("Sec-Websocket-Extensions"))); err != nil {
-		return "", err
+	extensions, err := parseExtensions(h.Values("Sec-Websocket-Extensions"))
+	if err != nil {
+		return "", nil, err
+	}
+	if z, err = o.Compression.agree(extensions); err != nil {
+		return "", nil, err
 	}
 	// "If the response includes a |Sec-WebSocket-Protocol| header field and this
 	// header field indicates the use of a subprotocol that was not present in the
 	// client's handshake […], the client MUST _Fail the WebSocket Connection_."
 	switch v := h.Values("Sec-Websocket-Protocol"); {
 	case len(v) == 0:
-		return "", nil
+		return "", z, nil
 	case len(v) > 1 || !slices.Contains(o.Subprotocols, strings.TrimSpace(v[0])):
-		return "", badResponse("subprotocol %q, offered %q", v, o.Subprotocols)
+		return "", nil, badResponse("subprotocol %q, offered %q", v, o.Subprotocols)
 	default:
-		return strings.TrimSpace(v[0]), nil
+		return strings.TrimSpace(v[0]), z, nil
 	}
-}
-
-// checkExtensions checks what the server chose from the extensions offered:
-// none are. "If […] this header field indicates the use of an extension that was
-// not present in the client's handshake […], the client MUST _Fail the WebSocket
-// Connection_."
-func checkExtensions(chosen []string) error {
-	if len(chosen) > 0 {
-		return badResponse("extension %q, none offered", chosen)
-	}
-	return nil
 }
 
 // tokens splits the values of a header field at their commas.

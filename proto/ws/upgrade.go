@@ -48,12 +48,13 @@ func Upgrade(ctx context.Context, s stream.Stream, u *url.URL, o *Options) (*Con
 		fail.Err = ErrRefused
 		return nil, fail
 	}
-	subprotocol, err := checkResponse(r, &d, key)
+	subprotocol, z, err := checkResponse(r, &d, key)
 	if err != nil {
 		fail.Err = err
 		return nil, fail
 	}
-	c := New(s, o, rest)
+	d.Compression = z
+	c := New(s, &d, rest)
 	c.subprotocol, c.response = subprotocol, r.Header
 	return c, nil
 }

@@ -21,39 +21,48 @@ func (c *Conn) WriteString(s string) error {
 func (c *Conn) WriteBinary(p []byte) error { return c.write(frame.Binary, p) }
 
 // Write sends p as one message of the kind op, frame.Text or frame.Binary: one
-// frame, one write of the stream. p is neither changed nor kept. It does not
-// allocate unless p is larger than what the scratch memory has held so far.
+// frame, one write of the stream. It is compressed where that was agreed on and p
+// is long enough for it. p is neither changed nor kept. It does not allocate unless
+// p is larger than what the scratch memory has held so far.
 //
 // stream.ErrBackPressured and stream.ErrTooLarge say that nothing was taken and
 // leave the connection as it is. ErrNotConnected: c is nil. ErrClosing: a close
-// frame was sent. Any other error is a *CloseError and final: nothing more can
+// frame was sent. ErrFragmented: see WriteFragment. Any other error is a *CloseError and final: nothing more can
 // be written, and Err will report the end once what was received is read.
 func (c *Conn) Write(op frame.Opcode, p []byte) error {
-	if op != frame.Text && op != frame.Binary {
-		return fmt.Errorf("ws: Write takes text and binary messages, not a %v frame", op)
+	if err := checkData("Write", op); err != nil {
+		return err
 	}
 	return c.write(op, p)
 }
 
 func (c *Conn) write(op frame.Opcode, p []byte) error {
-	if c == nil {
+	if err := c.writable(); err != nil {
+		return err
+	}
+	if c.deflater != nil && len(p) >= c.deflater.threshold {
+		return c.writeCompressed(op, p)
+	}
+	return c.writeFrame(frame.Header{Fin: true, Opcode: op}, p)
+}
+
+// writable says why no message may be sent now; nil: it may.
+func (c *Conn) writable() error {
+	switch {
+	case c == nil:
 		return ErrNotConnected
-	}
-	if c.gate != nil {
+	case c.gate != nil:
 		return c.gate
+	case c.fragments != 0:
+		return ErrFragmented
 	}
-	if c.scratch == nil {
-		c.attach()
-	}
-	out := c.scratch.Out[:0]
-	if size := frame.MaxHeaderSize + len(p); size > cap(out) {
-		out = make([]byte, 0, size)
-		if size <= stream.MaxScratchOut {
-			c.scratch.Out = out
-		}
-	}
-	h := frame.Header{Fin: true, Opcode: op, Masked: true, Key: c.maskKey(), Length: uint64(len(p))}
-	out = frame.AppendHeader(out, h)
+	return nil
+}
+
+// writeFrame sends a frame with the payload p; h lacks the mask key and the length.
+func (c *Conn) writeFrame(h frame.Header, p []byte) error {
+	h.Masked, h.Key, h.Length = true, c.maskKey(), uint64(len(p))
+	out := frame.AppendHeader(c.outFor(frame.MaxHeaderSize+len(p)), h)
 	start := len(out)
 	out = out[:start+len(p)]
 	frame.MaskCopy(out[start:], p, h.Key, 0)

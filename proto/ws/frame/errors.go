@@ -32,6 +32,9 @@ const (
 	ErrCloseReason Error = "ws: close reason is not valid UTF-8"
 	// ErrInvalidUTF8: a text message that is not UTF-8 (8.1).
 	ErrInvalidUTF8 Error = "ws: text is not valid UTF-8"
+	// ErrDeflate: a compressed message whose data is not DEFLATE, or is cut
+	// (RFC 7692, 7.2.2).
+	ErrDeflate Error = "ws: compressed message is not valid DEFLATE data"
 	// ErrTooBig: a message larger than the receiver's limit (7.4.1, 10.4).
 	ErrTooBig Error = "ws: message larger than the limit"
 )
@@ -43,7 +46,7 @@ func (e Error) Error() string { return string(e) }
 // section 7.4.1. This is the only table from errors to codes.
 func (e Error) CloseCode() CloseCode {
 	switch e {
-	case ErrInvalidUTF8, ErrCloseReason:
+	case ErrInvalidUTF8, ErrCloseReason, ErrDeflate:
 		return CloseInvalidPayload
 	case ErrTooBig:
 		return CloseTooBig
