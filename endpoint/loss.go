@@ -20,9 +20,9 @@ var (
 	// ErrCloseDeadline says that an orderly end did not come in time.
 	ErrCloseDeadline = errors.New("endpoint: close deadline passed before the peer ended the connection")
 	// ErrStaleFeed says that no data arrived for Policy.StaleAfter.
-	ErrStaleFeed = errors.New("endpoint: feed is stale: no data within StaleAfter")
+	ErrStaleFeed = errors.New("endpoint: no data within StaleAfter")
 	// ErrPongTimeout says that a ping was not answered within Policy.PongTimeout.
-	ErrPongTimeout = errors.New("endpoint: ping not answered within PongTimeout")
+	ErrPongTimeout = errors.New("endpoint: no pong within PongTimeout")
 	// ErrReplaced is the end of a connection that a newer one has replaced, and
 	// which was still closing when that one was replaced in its turn.
 	ErrReplaced = errors.New("endpoint: replaced by a newer connection")
@@ -110,9 +110,9 @@ func (e *LossError) Summary() string {
 	case errors.Is(e.Err, ws.ErrRefused):
 		return s + "HTTP " + strconv.Itoa(e.Code) + " " + http.StatusText(e.Code)
 	case errors.As(e.Err, &refused):
-		return s + refused.Err.Error()
+		return s + plain(refused.Err)
 	case errors.As(e.Err, &closed) && closed.Err == nil:
-		return s + strings.TrimPrefix(closed.Error(), "ws: ")
+		return s + plain(closed)
 	case closed != nil:
 		s += strconv.Itoa(e.Code) + " "
 	}
@@ -120,7 +120,16 @@ func (e *LossError) Summary() string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
 	}
-	return s + err.Error()
+	return s + plain(err)
+}
+
+// plain is an error's text without the prefix of our own package.
+func plain(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"endpoint: ", "ws: ", "stream: "} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return s
 }
 
 // DeadlineError says that a state lasted longer than its deadline.

@@ -30,9 +30,9 @@ func TestNewLossFindsPhaseAndCode(t *testing.T) {
 		"handshake":    {Connecting, &stream.DialError{Phase: stream.Securing, Target: "tls://x:1", Err: io.ErrUnexpectedEOF}, Securing, 0, "securing: unexpected EOF"},
 		"HTTP refusal": {Upgrading, refused, Upgrading, 429, "upgrading: HTTP 429 Too Many Requests"},
 		"close":        {Open, &ws.CloseError{Code: 1012, Reason: "restart", Remote: true, Clean: true}, Open, 1012, `open: closed by the peer: 1012 service restart "restart"`},
-		"violation":    {Open, &ws.CloseError{Code: 1002, Err: frame.ErrMasked}, Open, 1002, "open: 1002 " + frame.ErrMasked.Error()},
+		"violation":    {Open, &ws.CloseError{Code: 1002, Err: frame.ErrMasked}, Open, 1002, "open: 1002 masked"},
 		"user":         {Open, ByUser(io.ErrNoProgress), User, 0, "user: " + io.ErrNoProgress.Error()},
-		"panic":        {Open, &PanicError{Value: "boom"}, User, 0, "user: endpoint: panic: boom"},
+		"panic":        {Open, &PanicError{Value: "boom"}, User, 0, "user: panic: boom"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := NewLoss(tc.state, 3, tc.err)

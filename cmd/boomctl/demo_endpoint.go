@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"time"
 
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
@@ -16,23 +14,14 @@ import (
 // what others want to know goes into cells, which any goroutine may read.
 type market struct {
 	endpoint.WebSocket
-	subscribe []byte        // the request, encoded beforehand
-	stamped   bool          // messages carry the time of sending in "T"
-	patience  time.Duration // silence that counts as a loss; 0: none does
-	price     *stats.Gauge  // last price, in units of 10^-8
-	latency   *latencies    // shared with the reactor's other endpoints
+	subscribe []byte       // the request, encoded beforehand
+	stamped   bool         // messages carry the time of sending in "T"
+	price     *stats.Gauge // last price, in units of 10^-8
+	latency   *latencies   // shared with the reactor's other endpoints
 }
 
-// errNoData ends a connection on which nothing came for the endpoint's patience.
-var errNoData = errors.New("no data, taken for dead")
-
-// OnOpen subscribes, and begins to watch for silence.
-func (m *market) OnOpen(c *ws.Conn) error {
-	if m.patience > 0 {
-		m.SetTimer(c.Received() + int64(m.patience))
-	}
-	return c.WriteText(m.subscribe)
-}
+// OnOpen subscribes.
+func (m *market) OnOpen(c *ws.Conn) error { return c.WriteText(m.subscribe) }
 
 // OnData takes the messages of one network read.
 func (m *market) OnData(c *ws.Conn) error {
@@ -52,18 +41,6 @@ func (m *market) OnData(c *ws.Conn) error {
 		m.price.Set(price)
 	}
 	return c.Err()
-}
-
-// OnTimer looks whether data still arrive. It moves the timer to when the
-// silence that has begun would be too long, so it is called a few times a
-// second at most, whatever the rate of messages.
-func (m *market) OnTimer(c *ws.Conn, now int64) error {
-	due := c.Received() + int64(m.patience)
-	if now >= due {
-		return errNoData
-	}
-	m.SetTimer(due)
-	return nil
 }
 
 // newMarket makes the endpoint of a symbol on the exchange at url.

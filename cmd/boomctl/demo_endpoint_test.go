@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +44,7 @@ func (s *cannedStream) Close() error                       { return nil }
 func testMarket(t *testing.T, in []byte) (*market, *ws.Conn, *cannedStream) {
 	block := stats.NewBlock("test")
 	m := newMarket("btcusdt", "wss://127.0.0.1:1", block, newLatencies(block))
-	m.stamped, m.patience = true, time.Second
+	m.stamped = true
 	s := &cannedStream{in: in}
 	c := ws.New(s, &ws.Options{ZeroMask: true}, nil)
 	t.Cleanup(func() { require.NoError(t, c.Discard()) })
@@ -91,11 +90,4 @@ func TestMarketSubscribes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, frame.Text, h.Opcode)
 	require.Equal(t, `{"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker"],"id":1}`, string(s.out[n:]))
-}
-
-func TestMarketNoticesSilence(t *testing.T) {
-	m, c, _ := testMarket(t, nil)
-	last := c.Received()
-	require.NoError(t, m.OnTimer(c, last+int64(m.patience)-1))
-	require.Equal(t, errNoData, m.OnTimer(c, last+int64(m.patience)))
 }

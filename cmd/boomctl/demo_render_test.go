@@ -40,7 +40,7 @@ func exampleEvents() []endpoint.Event {
 		{At: ms(2039), Name: "btcusdt", State: endpoint.Securing},
 		{At: ms(2040), Name: "btcusdt", State: endpoint.Upgrading},
 		{At: ms(2041), Name: "btcusdt", State: endpoint.Open},
-		{At: ms(3000), Name: "ethusdt", State: endpoint.Failed, Loss: lossAt(endpoint.Open, errNoData)},
+		{At: ms(3000), Name: "ethusdt", State: endpoint.Failed, Loss: lossAt(endpoint.Open, endpoint.ErrStaleFeed)},
 		{At: ms(3100), Name: "xrpusdt", State: endpoint.Backoff, Loss: eof, Delay: 1250 * time.Microsecond},
 		{At: ms(3102), Name: "xrpusdt", State: endpoint.Connecting},
 	}
@@ -65,7 +65,7 @@ func exampleSnapshot() *snapshot {
 		},
 		symbols: []symbolRow{
 			{name: "btcusdt", state: endpoint.Open, messages: 1234567, perSecond: 1000, bytes: 178_400_000, reconnects: 1, reason: "open 1001: going away", price: 6500012 * priceUnit / 100},
-			{name: "ethusdt", state: endpoint.Failed, messages: 999, perSecond: 0, bytes: 12_345, reason: "user: no data, taken for dead", price: 3500 * priceUnit},
+			{name: "ethusdt", state: endpoint.Failed, messages: 999, perSecond: 0, bytes: 12_345, reason: "open: no data within StaleAfter", price: 3500 * priceUnit},
 			{name: "xrpusdt", state: endpoint.Connecting, price: 0},
 		},
 		reactor: reactor.Stats{Turns: 123456, WorkTurns: 6049, Parks: 53565},
@@ -90,7 +90,7 @@ func TestDemoScreenNarrow(t *testing.T) {
  btcusdt   ● open          1,234,567     1,000    178 MB       1      65000.12
    └ last reason: open 1001: going away
  ethusdt   ● failed              999         0   12.3 kB       0       3500.00
-   └ last reason: user: no data, taken for dead
+   └ last reason: open: no data within StaleAfter
  xrpusdt   ● connecting            0         0       0 B       0             –
 
  reactor   runs on               turns      work       parks   waits by
@@ -102,7 +102,7 @@ func TestDemoScreenNarrow(t *testing.T) {
  what happened
  03:04:07.000  btcusdt   lost  open: connection reset by peer
      → backoff 37.0 ms → connecting → securing → upgrading → open in 41.0 ms
- 03:04:08.000  ethusdt   lost  open: no data, taken for dead
+ 03:04:08.000  ethusdt   lost  open: no data within StaleAfter
      → failed
  03:04:08.100  xrpusdt   lost  open: unexpected EOF
      → backoff 1.25 ms → connecting
@@ -121,7 +121,7 @@ func TestDemoScreenWide(t *testing.T) {
 
  endpoint  state            messages    mean/s     bytes  reconn    last price   last reason
  btcusdt   ● open          1,234,567   100,005    178 MB       1      65000.12   open 1001: going away
- ethusdt   ● failed              999        81   12.3 kB       0       3500.00   user: no data, taken for dead
+ ethusdt   ● failed              999        81   12.3 kB       0       3500.00   open: no data within StaleAfter
  xrpusdt   ● connecting            0         0       0 B       0             –
 
  reactor   runs on               turns      work       parks   waits by
@@ -134,7 +134,7 @@ func TestDemoScreenWide(t *testing.T) {
  03:04:05.000  btcusdt   connecting → securing → upgrading → open in 5.00 ms
  03:04:07.000  btcusdt   lost  open: connection reset by peer
      → backoff 37.0 ms → connecting → securing → upgrading → open in 41.0 ms
- 03:04:08.000  ethusdt   lost  open: no data, taken for dead
+ 03:04:08.000  ethusdt   lost  open: no data within StaleAfter
      → failed
  03:04:08.100  xrpusdt   lost  open: unexpected EOF
      → backoff 1.25 ms → connecting
@@ -176,7 +176,7 @@ func TestDemoEventLines(t *testing.T) {
     0.0 s  btcusdt    OPEN       connecting → securing → upgrading → open in 5.00 ms
     2.0 s  btcusdt    LOST       open: connection reset by peer; trying again in 37.0 ms
     2.0 s  btcusdt    RECOVERED  backoff 37.0 ms → connecting → securing → upgrading → open in 41.0 ms
-    3.0 s  ethusdt    FAILED     open: no data, taken for dead
+    3.0 s  ethusdt    FAILED     open: no data within StaleAfter
     3.1 s  xrpusdt    LOST       open: unexpected EOF; trying again in 1.25 ms
 `, "\n"+b.String())
 }
@@ -220,7 +220,7 @@ func TestDemoJSON(t *testing.T) {
 
 func TestDemoJournalIsBounded(t *testing.T) {
 	j := newJournal(func(at int64) time.Time { return time.Unix(0, at) })
-	loss := lossAt(endpoint.Open, errNoData)
+	loss := lossAt(endpoint.Open, endpoint.ErrStaleFeed)
 	for i := range int64(5 * journalLength) {
 		j.add(endpoint.Event{At: 2 * i, Name: "x", State: endpoint.Backoff, Loss: loss})
 		j.add(endpoint.Event{At: 2*i + 1, Name: "x", State: endpoint.Open})

@@ -125,7 +125,7 @@ func (d *demoCmd) newWatcher(x *childExchange, p placement, strategy idle.Strate
 		m.Options.Stream.TLS = &tls.Config{RootCAs: x.CA, MinVersion: tls.VersionTLS13}
 		if d.Feed == "" {
 			m.stamped = true
-			m.patience = 750*time.Millisecond + time.Duration(10/d.Rate*float64(time.Second))
+			m.Policy.StaleAfter = 750*time.Millisecond + time.Duration(10/d.Rate*float64(time.Second))
 		}
 		h, err := reactor.Register(r, m)
 		if err != nil {
