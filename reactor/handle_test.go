@@ -12,6 +12,7 @@ import (
 
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/endpoint"
+	"github.com/boomnet-go/boomnet/internal/leak"
 	"github.com/boomnet-go/boomnet/reactor/idle"
 	"github.com/boomnet-go/boomnet/reactor/selector"
 )
@@ -196,9 +197,7 @@ func TestRun(t *testing.T) {
 	for _, sel := range []selector.Kind{selector.Epoll, selector.Direct} {
 		for _, strategy := range []idle.Strategy{idle.Backoff, idle.Yield, idle.Park(time.Second)} {
 			t.Run(sel.String()+"/"+strategy.String(), func(t *testing.T) {
-				mask, err := affinity.Available()
-				require.NoError(t, err)
-				cpu := mask.CPUs()[0]
+				cpu := firstCPU(t)
 				r, err := New(Config{Selector: sel, Idle: strategy, CPU: affinity.Fixed(cpu)})
 				require.NoError(t, err)
 				ctx, cancel := context.WithCancel(context.Background())
@@ -230,6 +229,27 @@ func TestRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRunEndsItsThread runs more reactors than threads may be left behind.
+func TestRunEndsItsThread(t *testing.T) {
+	leak.Check(t)
+	for range 3 * leak.ThreadSlack {
+		r, err := New(Config{CPU: affinity.Fixed(firstCPU(t))})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		require.NoError(t, Each(r, func(Info, endpoint.Protocol) {}))
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+func firstCPU(t testing.TB) int {
+	mask, err := affinity.Available()
+	require.NoError(t, err)
+	return mask.CPUs()[0]
 }
 
 func TestRunOnACPUThatIsNotThere(t *testing.T) {

@@ -18,7 +18,7 @@ const leakEnv = "BOOMNET_LEAK_TEST"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(leakEnv) != "" {
-		os.Exit(run(m, 10*time.Millisecond))
+		os.Exit(run(m, 10*time.Millisecond, ThreadSlack))
 	}
 	Main(m)
 }
@@ -81,7 +81,7 @@ func TestGraceIsWaitedFor(t *testing.T) {
 }
 
 func TestThreads(t *testing.T) {
-	before := snapshot{threads: map[int]string{1: "0-3", 2: "0-3"}}
+	before := snapshot{slack: ThreadSlack, threads: map[int]string{1: "0-3", 2: "0-3"}}
 	allowed := len(before.threads) + runtime.GOMAXPROCS(0) + ThreadSlack
 
 	now := snapshot{threads: maps.Clone(before.threads)}

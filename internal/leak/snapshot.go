@@ -19,6 +19,7 @@ type snapshot struct {
 	goroutines map[int]string // id → stack
 	fds        map[int]string // descriptor → what it points to
 	threads    map[int]string // thread id → CPUs it may run on
+	slack      int            // threads more than these that are no leak
 }
 
 // startPoller makes Go's poller open its descriptors, once and for good.
@@ -32,7 +33,7 @@ var startPoller = sync.OnceFunc(func() {
 
 func look() snapshot {
 	startPoller()
-	return snapshot{goroutines: goroutines(stacks()), fds: descriptors(), threads: threads()}
+	return snapshot{goroutines: goroutines(stacks()), fds: descriptors(), threads: threads(), slack: ThreadSlack}
 }
 
 // above says what s holds that before did not, or nil.
@@ -53,7 +54,7 @@ func (s snapshot) above(before snapshot) error {
 
 func (s snapshot) threadsAbove(before snapshot) []error {
 	var left []error
-	if limit := len(before.threads) + runtime.GOMAXPROCS(0) + ThreadSlack; len(s.threads) > limit {
+	if limit := len(before.threads) + runtime.GOMAXPROCS(0) + before.slack; len(s.threads) > limit {
 		left = append(left, fmt.Errorf("leak: %d threads, %d before the tests, at most %d allowed",
 			len(s.threads), len(before.threads), limit))
 	}

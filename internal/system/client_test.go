@@ -22,7 +22,8 @@ import (
 	"github.com/boomnet-go/boomnet/reactor/selector"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+// The exchange of the soak test has two goroutines for each connection.
+func TestMain(m *testing.M) { leak.MainThreads(m, 400) }
 
 // patience bounds every wait of these tests; none of them needs it.
 const patience = 20 * time.Second

@@ -5,39 +5,23 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/boomnet-go/boomnet/internal/leak"
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
 	"github.com/boomnet-go/boomnet/stream"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
-		os.Exit(code) // the fuzzing engine leaves goroutines of its own
-	}
-	for i := 0; runtime.NumGoroutine() > before && i < 100; i++ {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); code == 0 && n > before {
-		fmt.Fprintf(os.Stderr, "%d goroutines before the tests, %d after\n", before, n)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // pair is a Conn over one end of a socketpair, and the other end.
 func pair(t testing.TB, o *Options) (*Conn, int) {
