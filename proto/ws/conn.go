@@ -129,6 +129,7 @@ type Conn struct {
 	owed int
 	ctl  [frame.MaxHeaderSize + frame.MaxControlPayload]byte
 
+	sends       *sendLog // nil: as many frames as one likes
 	id          uint32
 	subprotocol string
 	response    http.Header
@@ -155,6 +156,7 @@ func New(s stream.Stream, o *Options, readAhead []byte) *Conn {
 		c.agreed = z.withDefaults()
 		c.inflater, c.deflater = newInflater(c.agreed, c.maxMessage), newDeflater(c.agreed)
 	}
+	c.sends = newSendLog(d.SendLimit)
 	c.received = c.clock.Now()
 	if len(readAhead) > 0 {
 		c.count.BytesRead = int64(len(readAhead))

@@ -29,6 +29,8 @@ func (c *Conn) WriteFragment(op frame.Opcode, p []byte, fin bool) error {
 		h.Opcode = frame.Continuation
 	case c.fragments != 0:
 		return fmt.Errorf("ws: %v fragment inside a %v message", op, c.fragments)
+	case c.limited():
+		return ErrRateLimited
 	}
 	if err := c.writeFrame(h, p); err != nil {
 		return err

@@ -49,6 +49,9 @@ type Options struct {
 	// what the server agreed to. For New, which makes no handshake, it says what
 	// was agreed on. Default nil: none, which costs nothing.
 	Compression *Compression
+	// SendLimit bounds how many frames are sent in a time; a data write over it
+	// answers ErrRateLimited. Default: no limit.
+	SendLimit SendLimit
 	// CloseTimeout is how long after the first close frame the connection may
 	// linger, see Conn.CloseDeadline; and how long the body of a refusal may
 	// take. Default DefaultCloseTimeout.

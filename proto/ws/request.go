@@ -49,6 +49,9 @@ func appendRequest(dst []byte, u *url.URL, o *Options, key string) ([]byte, erro
 	if u.Fragment != "" || u.RawFragment != "" {
 		return nil, fmt.Errorf("ws: URL with a fragment, %q", "#"+u.EscapedFragment())
 	}
+	if err := o.SendLimit.check(); err != nil {
+		return nil, err
+	}
 	uri := u.RequestURI()
 	if !strings.HasPrefix(uri, "/") || !printable(uri) {
 		return nil, fmt.Errorf("ws: %q cannot stand in a request: it must begin with / and have no spaces or control characters", uri)

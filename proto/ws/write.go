@@ -26,7 +26,7 @@ func (c *Conn) WriteBinary(p []byte) error { return c.write(frame.Binary, p) }
 // p is larger than what the scratch memory has held so far.
 //
 // stream.ErrBackPressured and stream.ErrTooLarge say that nothing was taken and
-// leave the connection as it is. ErrNotConnected: c is nil. ErrClosing: a close
+// leave the connection as it is; so does ErrRateLimited. ErrNotConnected: c is nil. ErrClosing: a close
 // frame was sent. ErrFragmented: see WriteFragment. Any other error is a *CloseError and final: nothing more can
 // be written, and Err will report the end once what was received is read.
 func (c *Conn) Write(op frame.Opcode, p []byte) error {
@@ -55,6 +55,8 @@ func (c *Conn) writable() error {
 		return c.gate
 	case c.fragments != 0:
 		return ErrFragmented
+	case c.limited():
+		return ErrRateLimited
 	}
 	return nil
 }
@@ -77,6 +79,9 @@ func (c *Conn) writeFrame(h frame.Header, p []byte) error {
 func (c *Conn) wrote(n int) {
 	c.count.Writes++
 	c.count.BytesWritten += int64(n)
+	if c.sends != nil {
+		c.sends.note(c.clock.Now())
+	}
 	if c.OnQueued != nil && c.s.Queued() > 0 {
 		c.OnQueued()
 	}
