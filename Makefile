@@ -6,10 +6,10 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak netns bench-peers ci
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Show it at work: a reactor, three endpoints, a simulated exchange
 	go run ./cmd/boomctl demo
@@ -41,6 +41,23 @@ build: ## Build all modules, for arm64 too
 
 examples: ## Build the examples
 	go build ./examples/...
+
+autobahn: ## Autobahn's cases: 385 over TCP, 301 over TLS (needs a Python 2.7, installs the rest)
+	proto/ws/autobahn/run.sh quick
+
+autobahn-full: ## All 517 of Autobahn's cases over both, half an hour (needs a Python 2.7)
+	proto/ws/autobahn/run.sh full
+
+soak: ## A thousand endpoints under random faults, for a minute each over TCP and TLS
+	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
+
+netns: ## Cut the cable between two network namespaces (needs root; installs iproute2)
+	@[ "$$(id -u)" = 0 ] || { echo "make netns needs root: it makes network namespaces"; exit 1; }
+	@command -v ip >/dev/null || apt-get install -y iproute2 || { echo "make netns needs ip, from iproute2"; exit 1; }
+	go test -count=1 -tags netns -timeout 5m -run Cable -v ./internal/system
+
+bench-peers: ## Our clients beside the C floor and other Go libraries (needs two CPUs; a C compiler for the floor)
+	cd bench && go run ./cmd/compare -clients boomnet,boomnet-reactor,gws,gobwas,coder,gorilla
 
 ci: ## Everything that must hold before a change is merged
 	.ci/run
