@@ -44,6 +44,7 @@ type connectCmd struct {
 	Timeout   time.Duration `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`
 
 	JSON       bool     `name:"json" help:"Print each message as a JSON object: op, time, received (CLOCK_MONOTONIC in nanoseconds), and data or base64."`
+	Compress   bool     `help:"Offer permessage-deflate (RFC 7692)."`
 	MaxMessage byteSize `default:"64MiB" placeholder:"SIZE" help:"Largest message to accept, up to 1GiB (${default})."`
 
 	Count     int64         `placeholder:"N" help:"End after N messages received."`
@@ -157,6 +158,9 @@ func (c *connectCmd) options() (*ws.Options, error) {
 	o.Stream.Interface = c.Interface
 	o.Stream.LocalAddr = c.Source
 	o.Stream.QueueBound = queueBound
+	if c.Compress {
+		o.Compression = &ws.Compression{}
+	}
 	var err error
 	if o.Header, err = parseHeader(c.Header); err != nil {
 		return nil, err

@@ -247,11 +247,15 @@ func remote(c *ws.Conn) string {
 	return ""
 }
 
-func chosen(c *ws.Conn) string {
+// chosen is what the opening handshake agreed on.
+func chosen(c *ws.Conn) (s string) {
 	if p := c.Subprotocol(); p != "" {
-		return fmt.Sprintf(", subprotocol %q", p)
+		s += fmt.Sprintf(", subprotocol %q", p)
 	}
-	return ""
+	if c.Compression() != nil {
+		s += ", permessage-deflate"
+	}
+	return s
 }
 
 // note takes a message that was received.

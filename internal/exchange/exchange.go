@@ -22,6 +22,8 @@
 // "T" the time of sending, in nanoseconds of CLOCK_MONOTONIC (package clock), so
 // that a client on the same machine knows what it lost and how late it is.
 //
+// Messages are compressed for a client that offers permessage-deflate (deflate.go).
+//
 // # A recorded feed
 //
 // With Config.Feed no market is generated. Every connection is sent the recording

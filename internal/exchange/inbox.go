@@ -26,14 +26,16 @@ type inbox struct {
 	pieceSize int
 	onPiece   func(op frame.Opcode, piece []byte, last bool) error
 	onControl func(op frame.Opcode, payload []byte) error
+	zip       *inflater // nil: compression was not agreed on
 
 	buf        []byte // unread: buf[start:end]
 	start, end int
 
-	op    frame.Opcode // of the message under way; Continuation: none
-	total uint64       // its bytes so far
-	piece []byte       // those not handed out
-	text  frame.UTF8
+	op     frame.Opcode // of the message under way; Continuation: none
+	total  uint64       // its bytes so far
+	piece  []byte       // those not handed out
+	zipped bool         // it is compressed: piece gathers all of it
+	text   frame.UTF8
 }
 
 // inboxSize is the size of an inbox's read buffer in bytes.
@@ -86,7 +88,7 @@ func (i *inbox) check(h frame.Header) error {
 	switch {
 	case !h.Masked:
 		return errUnmasked
-	case h.Rsv != 0:
+	case h.Rsv != 0 && (h.Rsv != rsv1 || i.zip == nil || h.Opcode.IsControl() || h.Opcode == frame.Continuation):
 		return frame.ErrReservedBits
 	case h.Opcode.IsControl():
 		return nil
@@ -115,7 +117,7 @@ func (i *inbox) frame(h frame.Header) error {
 		return i.onControl(h.Opcode, payload)
 	}
 	if h.Opcode != frame.Continuation {
-		i.op, i.total = h.Opcode, 0
+		i.op, i.total, i.zipped = h.Opcode, 0, h.Rsv == rsv1
 		i.text.Reset()
 	}
 	for offset := 0; offset < int(h.Length); { // at most limit
@@ -124,17 +126,20 @@ func (i *inbox) frame(h frame.Header) error {
 				return err
 			}
 		}
-		n := min(int(h.Length)-offset, i.end-i.start, i.pieceSize-len(i.piece))
+		n := min(int(h.Length)-offset, i.end-i.start)
+		if !i.zipped {
+			n = min(n, i.pieceSize-len(i.piece))
+		}
 		part := i.buf[i.start : i.start+n]
 		frame.Mask(part, h.Key, offset)
-		if i.op == frame.Text && !i.text.Feed(part) {
+		if i.op == frame.Text && !i.zipped && !i.text.Feed(part) {
 			return frame.ErrInvalidUTF8
 		}
 		i.piece = append(i.piece, part...)
 		i.start += n
 		offset += n
 		i.total += uint64(n)
-		if len(i.piece) == i.pieceSize && !(h.Fin && offset == int(h.Length)) {
+		if !i.zipped && len(i.piece) == i.pieceSize && !(h.Fin && offset == int(h.Length)) {
 			if err := i.hand(false); err != nil {
 				return err
 			}
@@ -142,6 +147,16 @@ func (i *inbox) frame(h frame.Header) error {
 	}
 	if !h.Fin {
 		return nil
+	}
+	if i.zipped {
+		plain, err := i.zip.inflate(i.piece, i.limit)
+		if err != nil {
+			return err
+		}
+		if i.op == frame.Text && !i.text.Feed(plain) {
+			return frame.ErrInvalidUTF8
+		}
+		i.piece = plain
 	}
 	if i.op == frame.Text && !i.text.Done() {
 		return frame.ErrInvalidUTF8

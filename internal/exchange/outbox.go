@@ -35,7 +35,8 @@ var (
 // is writing, see putWrite. All methods may be called by any goroutine, take only by
 // the writer.
 type outbox struct {
-	bound int
+	bound   int
+	deflate *deflater // nil: messages are sent as they are
 
 	mu       sync.Mutex
 	changed  sync.Cond // on mu: bytes came, bytes went, or the end came
@@ -100,7 +101,7 @@ func (o *outbox) putWrite(frames []byte, ends []int, write func([]byte) error) e
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waitRoom(len(frames))
-	if o.busy || o.ended || o.queued() > 0 || len(o.events) > 0 || len(o.trips) > 0 || len(frames) > o.bound {
+	if o.deflate != nil || o.busy || o.ended || o.queued() > 0 || len(o.events) > 0 || len(o.trips) > 0 || len(frames) > o.bound {
 		return o.append(frames, ends)
 	}
 	o.busy, o.taken = true, len(frames)
@@ -118,6 +119,9 @@ func (o *outbox) putWrite(frames []byte, ends []int, write func([]byte) error) e
 func (o *outbox) append(frames []byte, ends []int) error {
 	if o.ended {
 		return errEnded
+	}
+	if o.deflate != nil {
+		frames, ends = o.deflate.compress(frames, ends)
 	}
 	if o.queued()+len(frames) > o.bound {
 		return errSlow

@@ -51,6 +51,9 @@ func (c *conn) read(before []byte) {
 		e := &echo{conn: c}
 		in.onPiece = e.onPiece
 	}
+	if c.request.zip != nil {
+		in.zip = &inflater{}
+	}
 	err := in.run()
 	var violation *closeError
 	if errors.As(err, &violation) && !c.closing.Load() {

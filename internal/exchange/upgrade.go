@@ -25,6 +25,7 @@ type request struct {
 	query url.Values
 	names []string // streams to subscribe to from the start
 	key   string   // Sec-WebSocket-Key
+	zip   *agreement
 	echo  bool
 	feed  bool
 }
@@ -92,14 +93,17 @@ func (c *conn) handle() {
 	if asked {
 		faults = append(faults, f)
 	}
-	answer := switching(acceptKey(c.request.key))
+	answer := switching(acceptKey(c.request.key), c.request.zip)
+	if c.request.zip != nil {
+		c.out.deflate = newDeflater(c.request.zip)
+	}
 	drip := time.Duration(-1)
 	for _, f := range faults {
 		switch f.Kind {
 		case UpgradeDrip:
 			drip = f.For
 		case UpgradeAccept:
-			answer = switching(acceptKey("wrong"))
+			answer = switching(acceptKey("wrong"), nil)
 		case Refuse, UpgradeGarbage, UpgradeDrop, UpgradeHang:
 			c.spoil(f)
 			return
@@ -160,6 +164,7 @@ func (c *conn) check(r *http.Request) *refusal {
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key %q is not 16 bytes in base64", key)
 	}
 	c.request.key = key
+	c.request.zip = negotiate(r.Header["Sec-Websocket-Extensions"])
 	if r.Host == "" {
 		return refuse(http.StatusBadRequest, "no Host")
 	}
@@ -236,7 +241,11 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func switching(accept string) []byte {
-	return []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + accept + "\r\n\r\n")
+func switching(accept string, zip *agreement) []byte {
+	s := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + accept + "\r\n"
+	if zip != nil {
+		s += zip.header()
+	}
+	return []byte(s + "\r\n")
 }
