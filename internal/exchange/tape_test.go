@@ -63,7 +63,7 @@ func TestFeedArrivesExactly(t *testing.T) {
 			require.Equal(t, `{"result":null,"id":2}`, string(p))
 		}
 	}
-	require.EqualValues(t, 5*3000, s.Stats().Replayed)
+	eventually(t, func() bool { return s.Stats().Replayed == 5*3000 }, "replayed")
 }
 
 func TestFeedPace(t *testing.T) {
