@@ -160,7 +160,7 @@ func New(s stream.Stream, o *Options, readAhead []byte) *Conn {
 	c.received = c.clock.Now()
 	if len(readAhead) > 0 {
 		c.count.BytesRead = int64(len(readAhead))
-		c.stash = pool.Get()
+		c.stash = stashes.Get()
 		c.stash.B = append(c.stash.B, readAhead...)
 	}
 	return c

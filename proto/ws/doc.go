@@ -1,6 +1,7 @@
-// Package ws is a WebSocket client connection, RFC 6455, that never blocks: a
-// decoder and an encoder above a [stream.Stream]. One goroutine uses a [Conn],
-// a reactor or any loop of your own; there is no lock in it and no goroutine.
+// Package ws is a WebSocket client connection, RFC 6455 and, for compression, RFC
+// 7692, that never blocks: a decoder and an encoder above a [stream.Stream]. One
+// goroutine uses a [Conn], a reactor or any loop of your own; there is no lock in it
+// and no goroutine.
 //
 //	c, err := ws.Dial(ctx, "wss://example.com/stream?x=1", nil)
 //	…
@@ -37,6 +38,14 @@
 // A message is one frame, header and masked payload in one buffer, and one
 // [stream.Stream] Write: taken whole or not at all. stream.ErrBackPressured and
 // stream.ErrTooLarge come through unwrapped and leave the connection as it was.
+// [Conn.Claim] and [Conn.Commit] encode in place, [Prepare] is for what is sent often,
+// [Conn.WriteFragment] for what is not known as a whole.
+//
+// # Compression
+//
+// [Options.Compression] offers permessage-deflate. What the server sends compressed
+// is inflated when it is complete, in the same pooled memory as fragments are
+// gathered in; what is sent is compressed from a length on.
 //
 // # The end
 //

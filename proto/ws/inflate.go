@@ -91,7 +91,7 @@ func (d *decoder) giveBack() {
 // gather takes the next compressed bytes of the message under way.
 func (i *inflater) gather(p []byte) {
 	if i.in == nil {
-		i.in = pool.Get()
+		i.in = newAssembly()
 	}
 	i.in.B = append(i.in.B, p...)
 }
@@ -140,7 +140,7 @@ func (c *Conn) inflate(op frame.Opcode) (Message, bool) {
 	defer d.giveBack()
 	d.reset(i.in.B, i.dict())
 	if c.asm == nil {
-		c.asm = pool.Get()
+		c.asm = newAssembly()
 	}
 	check := op == frame.Text && c.checkUTF8
 	c.text.Reset()

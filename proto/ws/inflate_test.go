@@ -352,3 +352,44 @@ func FuzzInflate(f *testing.F) {
 		require.Equal(t, want, run(seed&1 != 0, cuts))
 	})
 }
+
+// FuzzInflateAgainstStandard holds one message against compress/flate, a decoder
+// that shares nothing with ours: the same bytes come out, or both refuse them.
+func FuzzInflateAgainstStandard(f *testing.F) {
+	for _, p := range []string{"\xf2\x48\xcd\xc9\xc9\x07\x00", "\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "\xf3\x48\xcd\xc9\xc9\x07\x00", "\x00", "", "\x06",
+		"\x03\x00\x03\x00\x03\x00\x00", "\x00\x05\x00\xfa\xffhello\x00", newDeflatePeer(f, &Compression{}).deflate(string(quotes(3000)))} {
+		f.Add(p)
+	}
+	const limit = 1 << 16
+	standard := func(payload string) (out []byte, ok bool) {
+		src := strings.NewReader(payload + ending)
+		for lastBlocks := 1; ; lastBlocks++ {
+			before := src.Len()
+			p, err := io.ReadAll(io.LimitReader(stdflate.NewReaderDict(src, out[max(len(out)-1<<15, 0):]), limit+1))
+			out = append(out, p...)
+			switch left := src.Len(); {
+			case len(out) > limit || err != nil || lastBlocks > maxLastBlocks || left == before:
+				return nil, false
+			case left == 0 || left == len(ending):
+				return out, true
+			case left < len(ending):
+				return nil, false
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, payload string) {
+		s := &script{reads: [][]byte{packed(true, frame.Binary, payload)}}
+		o := testOptions()
+		o.MaxMessage, o.Compression = limit, &Compression{ServerNoContextTakeover: true}
+		c := New(s, o, nil)
+		got := playRaw(t, c, s)
+		want, ok := standard(payload)
+		if !ok {
+			require.Empty(t, got)
+			require.Error(t, c.Err())
+			return
+		}
+		require.NoError(t, c.Err())
+		require.Equal(t, []sentFrame{{frame.Binary, string(want)}}, got)
+	})
+}

@@ -1,13 +1,30 @@
 package ws
 
 import (
+	"sync"
+
 	"github.com/boomnet-go/boomnet/stream"
 	"github.com/valyala/bytebufferpool"
 )
 
-// pool holds the memory of messages that do not lie in one piece in the read
-// buffer, and of input that was not consumed by the end of a turn.
-var pool bytebufferpool.Pool
+// stashes holds the memory of input that was not consumed by the end of a turn. An
+// idle connection keeps such a buffer, so this pool learns which sizes are usual and
+// keeps no larger ones.
+var stashes bytebufferpool.Pool
+
+// assemblies holds the memory of messages that do not lie in one piece in the read
+// buffer. They go back when the message is dead, so this pool keeps all sizes: with
+// one that learns, every message larger than usual would be allocated.
+var assemblies = sync.Pool{New: func() any { return new(bytebufferpool.ByteBuffer) }}
+
+func newAssembly() *bytebufferpool.ByteBuffer { return assemblies.Get().(*bytebufferpool.ByteBuffer) }
+
+func giveBack(b *bytebufferpool.ByteBuffer) {
+	if cap(b.B) <= maxPooled {
+		b.Reset()
+		assemblies.Put(b)
+	}
+}
 
 const (
 	// readSize is how much a read asks for at most. The same 64 KiB stay in the
@@ -21,8 +38,8 @@ const (
 	// moveAlways is a remainder so small that moving it to the front costs less
 	// than reading into memory that is not in the cache.
 	moveAlways = 1 << 10
-	// maxPooled is the largest buffer given back to the pool; larger ones are
-	// left to the garbage collector.
+	// maxPooled is the largest buffer given back to a pool; larger ones are left
+	// to the garbage collector.
 	maxPooled = 1 << 20
 )
 
@@ -67,7 +84,7 @@ func (c *Conn) attach() {
 // park copies the unconsumed input to the stash, before what is there already.
 func (c *Conn) park() {
 	if rest := c.buf[c.r:c.w]; len(rest) > 0 {
-		b := pool.Get()
+		b := stashes.Get()
 		b.B = append(b.B, rest...)
 		if c.stash != nil {
 			b.B = append(b.B, c.stash.B[c.stashAt:]...)
@@ -95,7 +112,9 @@ func (c *Conn) unpark() int {
 
 func (c *Conn) dropStash() {
 	if c.stash != nil {
-		giveBack(c.stash)
+		if cap(c.stash.B) <= maxPooled {
+			stashes.Put(c.stash)
+		}
 		c.stash, c.stashAt = nil, 0
 	}
 }
@@ -157,7 +176,7 @@ func (c *Conn) compact() {
 // received, whatever the frame announced.
 func (c *Conn) assemble(p []byte) {
 	if c.asm == nil {
-		c.asm = pool.Get()
+		c.asm = newAssembly()
 	}
 	b := c.asm.B
 	if need := len(b) + len(p); need > cap(b) {
@@ -186,10 +205,4 @@ func (c *Conn) dropAssembly() {
 		c.asm = nil
 	}
 	c.msgAt = 0
-}
-
-func giveBack(b *bytebufferpool.ByteBuffer) {
-	if cap(b.B) <= maxPooled {
-		pool.Put(b)
-	}
 }

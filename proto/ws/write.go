@@ -26,9 +26,10 @@ func (c *Conn) WriteBinary(p []byte) error { return c.write(frame.Binary, p) }
 // p is larger than what the scratch memory has held so far.
 //
 // stream.ErrBackPressured and stream.ErrTooLarge say that nothing was taken and
-// leave the connection as it is; so does ErrRateLimited. ErrNotConnected: c is nil. ErrClosing: a close
-// frame was sent. ErrFragmented: see WriteFragment. Any other error is a *CloseError and final: nothing more can
-// be written, and Err will report the end once what was received is read.
+// leave the connection as it is; so does ErrRateLimited. ErrNotConnected: c is nil.
+// ErrClosing: a close frame was sent. ErrFragmented: see WriteFragment. Any other
+// error is a *CloseError and final: nothing more can be written, and Err will report
+// the end once what was received is read.
 func (c *Conn) Write(op frame.Opcode, p []byte) error {
 	if err := checkData("Write", op); err != nil {
 		return err

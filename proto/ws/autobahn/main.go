@@ -32,7 +32,7 @@ func main() {
 	secure := flag.Bool("tls", false, "over TLS, with a certificate made for this run")
 	cases := flag.String("cases", "*", "the cases to take, patterns of the suite separated by spaces")
 	exclude := flag.String("exclude", "", "the cases to leave out, likewise")
-	out := flag.String("out", "", "folder for the server's log and reports; none: a temporary one, kept on failure")
+	out := flag.String("out", "", "folder for the server's log and reports, in tcp or tls below it; none: a temporary one, kept on failure")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

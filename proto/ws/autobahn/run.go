@@ -10,8 +10,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -54,13 +56,23 @@ func (r *run) do(ctx context.Context, w io.Writer) (passed bool, err error) {
 				_ = os.RemoveAll(r.out)
 			}
 		}()
-	} else if err := os.MkdirAll(r.out, 0o755); err != nil {
-		return false, err
-	}
-	if r.out, err = filepath.Abs(r.out); err != nil {
-		return false, err
+	} else {
+		transport := "tcp"
+		if r.secure {
+			transport = "tls"
+		}
+		if r.out, err = filepath.Abs(filepath.Join(r.out, transport)); err != nil {
+			return false, err
+		}
+		if err := os.MkdirAll(r.out, 0o755); err != nil {
+			return false, err
+		}
 	}
 	r.spec.Outdir = filepath.Join(r.out, "reports")
+	index := filepath.Join(r.spec.Outdir, "index.json")
+	if err := os.Remove(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err // the verdicts of an earlier run must not count
+	}
 	scheme, ca := "ws", ""
 	if r.secure {
 		r.spec.Key, r.spec.Cert = filepath.Join(r.out, "key.pem"), filepath.Join(r.out, "cert.pem")
@@ -82,7 +94,7 @@ func (r *run) do(ctx context.Context, w io.Writer) (passed bool, err error) {
 	if err := c.run(ctx); err != nil {
 		return false, fmt.Errorf("%w (see %s)", err, r.out)
 	}
-	verdicts, err := readIndex(filepath.Join(r.spec.Outdir, "index.json"), agentName)
+	verdicts, err := readIndex(index, agentName)
 	if err != nil {
 		return false, err
 	}

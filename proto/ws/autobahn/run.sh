@@ -5,7 +5,7 @@
 #                           the smaller messages; 301 over TLS: none of these
 #   run.sh full [FLAGS]     all 517 over TCP and over TLS
 #
-# FLAGS are the program's, see main.go; -out FOLDER is taken as FOLDER/tcp and FOLDER/tls.
+# FLAGS are the program's, see main.go.
 #
 # Exit: 0 every case was passed strictly; 1 otherwise; 2 wrong use; 3 SKIPPED, there is
 # no Python 2.7.
@@ -34,10 +34,23 @@ esac
 
 python=$("$here/install.sh") || exit
 bin=$(mktemp -d) || exit 1
-trap 'rm -rf "$bin"' EXIT
+running=
+# Nothing outlives this script: the program ends the server, and this ends the program.
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$bin"' EXIT
+trap 'exit 1' INT TERM HUP
 (cd "$here" && go build -o "$bin/autobahn" .) || exit 1
 
+# take FLAGS...: one run of the program.
+take() {
+  "$bin/autobahn" -python "$python" -dir "$here" "$@" &
+  running=$!
+  wait "$running"
+  local code=$?
+  running=
+  return "$code"
+}
+
 result=0
-"$bin/autobahn" -python "$python" -dir "$here" -exclude "$not_tcp" "$@" || result=1
-"$bin/autobahn" -python "$python" -dir "$here" -exclude "$not_tls" -tls "$@" || result=1
+take -exclude "$not_tcp" "$@" || result=1
+take -exclude "$not_tls" -tls "$@" || result=1
 exit "$result"
