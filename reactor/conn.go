@@ -125,6 +125,7 @@ func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
 		r.lose(c, fmt.Errorf("reactor: %T has neither a descriptor nor Source.Due", hot))
 		return
 	}
+	c.slot.cells.opened()
 	r.changed(c)
 	if a, ok := hot.(endpoint.Attacher); ok {
 		if err := r.callAttach(a, c); err != nil {

@@ -190,6 +190,22 @@ func TestTheLossOfTheOldConnectionDuringARenewal(t *testing.T) {
 	})
 }
 
+func TestAConnectionThatOpensAndIsLostBeforeItTakesOverIsCounted(t *testing.T) {
+	b, f, id := renewing(t)
+	b.advance(time.Minute)
+	b.setUp()
+	closePeer(f, 1)
+	b.poll()
+	require.Len(t, f.losses, 1)
+	require.True(t, f.losses[0].Renewal)
+	i, err := b.r.Lookup(id)
+	require.NoError(t, err)
+	require.Equal(t, endpoint.Open, i.State)
+	require.Equal(t, uint32(2), i.Conn, "the youngest that was begun")
+	require.EqualValues(t, 2, i.Opens)
+	require.EqualValues(t, 1, i.Losses)
+}
+
 func closePeer(f *renewable, i int) {
 	g := &fake{peers: []int{f.peers[i]}}
 	g.hangUp()

@@ -162,6 +162,7 @@ func (r *Reactor) connect(s *slot, as role) {
 	c.again = timer{kind: timerDue, conn: c}
 	c.stale = timer{kind: timerStale, conn: c}
 	s.conns[as] = c
+	s.cells.begun(c.id)
 	c.machine.Start(r.now)
 	r.changed(c)
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -217,7 +218,7 @@ func (r *Reactor) changed(c *conn) {
 
 // publish tells of a new state of s.
 func (r *Reactor) publish(s *slot, e endpoint.Event) {
-	s.cells.enter(e, r.now)
+	s.cells.enter(e.State, r.now)
 	r.observe(s, e)
 }
 

@@ -172,15 +172,16 @@ func (c *cells) received(messages, bytes int64) {
 	c.bytes.Add(bytes)
 }
 
-func (c *cells) enter(e endpoint.Event, now int64) {
-	if e.State == endpoint.Open {
-		c.opens.Add(1)
-	}
-	if e.Conn != 0 {
-		c.conn.Set(int64(e.Conn))
-	}
+// begun counts a connection whose set-up begins, the one that renews included.
+func (c *cells) begun(id uint32) { c.conn.Set(int64(id)) }
+
+// opened counts a connection that is open, the one that renews included: it may
+// be lost before it becomes the current one.
+func (c *cells) opened() { c.opens.Add(1) }
+
+func (c *cells) enter(state endpoint.State, now int64) {
 	c.since.Set(now)
-	c.state.Set(int64(e.State))
+	c.state.Set(int64(state))
 }
 
 func (c *cells) lost(loss *endpoint.LossError) {

@@ -115,6 +115,7 @@ func (s *Server) dismiss(c *conn) {
 	c.timers.stop()
 	c.writer.Wait()
 	s.mu.Lock()
+	s.stats.sent.Add(c.out.sent()) // with the deletion, so that Stats counts them once
 	delete(s.conns, c.id)
 	s.idle.Broadcast()
 	s.mu.Unlock()

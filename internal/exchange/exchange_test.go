@@ -63,6 +63,8 @@ func TestRawStreams(t *testing.T) {
 			require.Empty(t, st.Drops)
 			require.Equal(t, st.Messages, st.Streams["btcusdt@trade"].Last)
 			require.GreaterOrEqual(t, st.Messages, uint64(100))
+			require.GreaterOrEqual(t, st.Sent, uint64(100))
+			require.LessOrEqual(t, st.Sent, st.Messages, "one client, one stream")
 		})
 	}
 }

@@ -16,6 +16,7 @@ type Stats struct {
 	Refused     uint64 `json:"refused"`     // requests answered with a status of 400 or more
 	BadRequests uint64 `json:"badRequests"` // messages of clients answered with an error
 	Messages    uint64 `json:"messages"`    // messages generated, each counted once
+	Sent        uint64 `json:"sent"`        // messages queued for clients, over all connections: one to three clients counts thrice; echoes and the feed among them
 	Replayed    uint64 `json:"replayed"`    // messages of the feed queued, over all connections
 	Echoed      uint64 `json:"echoed"`      // messages that /echo answered
 	Bytes       uint64 `json:"bytes"`       // written to sockets, before TLS
@@ -40,6 +41,7 @@ type StreamStats struct {
 type counters struct {
 	connections, upgrades, refused, badRequests atomic.Uint64
 	messages, replayed, echoed, bytes           atomic.Uint64
+	sent                                        atomic.Uint64 // by connections that have ended
 
 	mu     sync.Mutex
 	faults map[Kind]uint64
@@ -76,6 +78,10 @@ func (s *Server) Stats() Stats {
 	}
 	s.mu.Lock()
 	st.Open = len(s.conns)
+	st.Sent = c.sent.Load()
+	for _, open := range s.conns {
+		st.Sent += open.out.sent()
+	}
 	s.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -177,11 +177,15 @@ func sequence(p []byte) (uint64, error) {
 	return strconv.ParseUint(string(after[:end]), 10, 64)
 }
 
-func waitFor(t *testing.T, what string, f func() bool) {
+// waitFor waits until f holds; more says what there was instead.
+func waitFor(t *testing.T, what string, f func() bool, more ...func() string) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !f() {
 		if time.Now().After(deadline) {
+			for _, say := range more {
+				t.Log(say())
+			}
 			t.Fatalf("waited %v for %s", patience, what)
 		}
 		time.Sleep(2 * time.Millisecond)
