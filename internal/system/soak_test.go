@@ -1,13 +1,13 @@
 package system
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,7 +85,7 @@ func (f *soaked) OnOpen(c *ws.Conn) error {
 
 func (f *soaked) OnData(c *ws.Conn) error {
 	for m, ok := c.Next(); ok; m, ok = c.Next() {
-		if strings.HasPrefix(string(m.Payload), `{"result":`) {
+		if bytes.HasPrefix(m.Payload, []byte(`{"result":`)) {
 			f.answers++
 			continue
 		}
@@ -136,6 +136,8 @@ func soak(t *testing.T, w world, endpoints int, length time.Duration) {
 				FirstDelay: 10 * time.Millisecond, MaxDelay: 200 * time.Millisecond, UpgradeTimeout: time.Second,
 				// A stalled connection answers no ping.
 				PingInterval: time.Second, PongTimeout: 5 * time.Second,
+				// Longer than the quiet at the end lasts.
+				StaleAfter: time.Minute,
 			}},
 			stream: name, calm: &calm, conns: map[uint32]soakedConn{},
 		}
@@ -264,7 +266,7 @@ func breakThings(t *testing.T, s *exchange.Server, random *rand.Rand, endpoints 
 }
 
 // snapshot reads all endpoints at one moment, on the reactor.
-func snapshot(t *testing.T, r *reactor.Reactor, any reactor.Handle[*soaked]) (all []soakedInfo) {
+func snapshot(t *testing.T, r *reactor.Reactor, h reactor.Handle[*soaked]) (all []soakedInfo) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	require.NoError(t, reactor.Each(r, func(i reactor.Info, p endpoint.Protocol) {
@@ -272,7 +274,7 @@ func snapshot(t *testing.T, r *reactor.Reactor, any reactor.Handle[*soaked]) (al
 		all = append(all, soakedInfo{i, "/ws/" + f.stream, f.opens, f.losses, f.trades, f.answers, f.conns[f.current].count, f.gap})
 	}))
 	// Messages of one goroutine are handled in order: this one waits for the one before.
-	require.NoError(t, reactor.Call(ctx, r, any, func(*soaked, *ws.Conn) error { return nil }))
+	require.NoError(t, reactor.Call(ctx, r, h, func(*soaked, *ws.Conn) error { return nil }))
 	return all
 }
 
