@@ -78,6 +78,10 @@ type Config struct {
 	Idle idle.Strategy
 	// Selector is how to find what is ready. Default selector.Epoll.
 	Selector selector.Kind
+	// BusyPoll has the waits of the epoll selector poll the NIC before they
+	// sleep, where Idle parks. Default: they do not. With another selector it is
+	// an error.
+	BusyPoll selector.BusyPoll
 	// MaxEndpoints bounds the endpoints registered at one time. Default 4096.
 	MaxEndpoints int
 	// Mailbox is how many messages from other goroutines may wait, rounded up
@@ -177,7 +181,7 @@ func New(cfg Config) (*Reactor, error) {
 	if random == nil {
 		random = newRand
 	}
-	sel, err := selector.New(cfg.Selector)
+	sel, err := newSelector(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +204,16 @@ func New(cfg Config) (*Reactor, error) {
 	r.counts.init(cfg.Name)
 	r.house = newHousekeeper()
 	return r, nil
+}
+
+func newSelector(cfg *Config) (selector.Selector, error) {
+	switch {
+	case cfg.BusyPoll == (selector.BusyPoll{}):
+		return selector.New(cfg.Selector)
+	case cfg.Selector != selector.Epoll:
+		return nil, fmt.Errorf("reactor: BusyPoll is for epoll, the selector is %v", cfg.Selector)
+	}
+	return selector.NewEpoll(cfg.BusyPoll)
 }
 
 func newRand() rand.Source {
@@ -378,6 +392,10 @@ func (r *Reactor) driveReady() (work int) {
 // runSetup runs a set-up of c and posts its outcome. Connector goroutine.
 func (r *Reactor) runSetup(ctx context.Context, c *conn, via *endpoint.Connector) {
 	hot, err := r.setup(ctx, c, via)
+	if err != nil && hot != nil { // it has panicked when it was ready
+		discard(hot, hot.Source().FD)
+		hot = nil
+	}
 	if r.deliver(mail{kind: mailOutcome, conn: c, hot: hot, err: err}) != nil && hot != nil {
 		discard(hot, hot.Source().FD)
 	}
@@ -387,5 +405,8 @@ func (r *Reactor) setup(ctx context.Context, c *conn, via *endpoint.Connector) (
 	if r.isolate {
 		defer recovered(&err)
 	}
-	return via.Run(ctx, c.slot.proto)
+	if hot, err = via.Run(ctx, c.slot.proto); err == nil {
+		r.watchAge(c.slot, hot)
+	}
+	return hot, err
 }
