@@ -164,6 +164,13 @@ func TestHardwareTimestampsNeedAnInterfaceThatStamps(t *testing.T) {
 	require.Zero(t, a.Stamp().Hardware)
 }
 
+func TestHardwareTimestampsOfAnInterface(t *testing.T) {
+	requireRefused(t, HardwareTimestamps("lo"), "SO_TIMESTAMPING", syscall.EOPNOTSUPP)
+	for _, name := range []string{"nosuch0", "", "a-name-that-is-too-long"} {
+		requireRefused(t, HardwareTimestamps(name), "SO_TIMESTAMPING", syscall.ENODEV)
+	}
+}
+
 func TestReceivingInterface(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)

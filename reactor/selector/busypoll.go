@@ -36,9 +36,24 @@ func (b BusyPoll) microseconds() int64 {
 	return int64((b.Time + time.Microsecond - 1) / time.Microsecond)
 }
 
-// NewEpoll makes an Epoll selector that polls. Its errors name what was asked for
-// and wrap the errno: ENOTTY says that the kernel is older than 6.9, EOPNOTSUPP
-// that it was built without busy polling, EPERM that Budget needs CAP_NET_ADMIN.
+// BusyPollError is what the kernel says to a BusyPoll that it refuses. errors.Is
+// reaches the errno: ENOTTY says that the kernel is older than 6.9, EOPNOTSUPP
+// that it was built without busy polling, EPERM that Budget needs CAP_NET_ADMIN,
+// EINVAL that a number is out of its range.
+type BusyPollError struct {
+	Asked BusyPoll
+	Err   error
+}
+
+func (e *BusyPollError) Error() string {
+	return fmt.Sprintf("selector: EPIOCSPARAMS %v: %v", e.Asked, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *BusyPollError) Unwrap() error { return e.Err }
+
+// NewEpoll makes an Epoll selector that polls. Where the kernel refuses that, the
+// error is a *BusyPollError.
 func NewEpoll(b BusyPoll) (Selector, error) {
 	s, err := newEpoll()
 	if err != nil || b == (BusyPoll{}) {
@@ -61,23 +76,22 @@ type epollParams struct {
 func setBusyPoll(fd int, b BusyPoll) error {
 	usecs := b.microseconds()
 	if b.Time < 0 || usecs > math.MaxInt32 || b.Budget < 0 || b.Budget > math.MaxUint16 {
-		return fmt.Errorf("selector: busy poll: %v: %w", b, unix.EINVAL)
+		return &BusyPollError{b, unix.EINVAL}
 	}
 	want := epollParams{usecs: uint32(usecs), budget: uint16(b.Budget)}
 	if b.Prefer {
 		want.prefer = 1
 	}
 	if err := ioctlParams(fd, unix.EPIOCSPARAMS, &want); err != nil {
-		why := ""
 		switch err {
 		case unix.ENOTTY:
-			why = " (it needs Linux 6.9)"
+			err = fmt.Errorf("%w: it needs Linux 6.9", err)
 		case unix.EOPNOTSUPP:
-			why = " (this kernel was built without busy polling)"
+			err = fmt.Errorf("%w: this kernel was built without busy polling", err)
 		case unix.EPERM:
-			why = " (a budget above 64 needs CAP_NET_ADMIN)"
+			err = fmt.Errorf("%w: a budget above 64 needs CAP_NET_ADMIN", err)
 		}
-		return fmt.Errorf("selector: EPIOCSPARAMS %v: %w%s", b, err, why)
+		return &BusyPollError{b, err}
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func TestBusyPollNeedsPrivilegeForALargeBudget(t *testing.T) {
 	err := tryTo(BusyPoll{Time: time.Second, Budget: 65})
 	require.ErrorIs(t, err, unix.EPERM)
 	require.EqualError(t, err, "selector: EPIOCSPARAMS busy_poll_usecs 1000000, busy_poll_budget 65, prefer_busy_poll false: "+
-		"operation not permitted (a budget above 64 needs CAP_NET_ADMIN)")
+		"operation not permitted: a budget above 64 needs CAP_NET_ADMIN")
 }
 
 func TestBusyPollRefused(t *testing.T) {
