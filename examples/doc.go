@@ -12,6 +12,7 @@
 //	stream     a stream of one's own, without a descriptor: a tape beside a live feed
 //	shutdown   an orderly end on Ctrl-C, and what the endpoints see of it
 //	direct     the quickest wait there is: no selector, a core for itself
+//	timestamps how long messages take from the kernel to the handler
 //	dispatch   orders from another goroutine, by handle
 //	poll       the reactor inside a loop of one's own
 //
