@@ -18,6 +18,10 @@
 // a panic ends the connection it came from. The reactor's goroutine blocks
 // nowhere but in its selector, and there only when its idle strategy parks.
 //
+// Where a connection is stamped (stream.Options.Timestamps), the way of each read
+// from the kernel to its handler is counted: WireToHandler of the reactor, and of
+// each endpoint's Info.
+//
 // # From other goroutines
 //
 // [Register], [Deregister], [Dispatch], [Each] and the methods Endpoints, Stats

@@ -158,7 +158,7 @@ type script struct{ Stream }
 
 // A stamped stream behaves like any other at its end and under a full load.
 func TestStampedStreamEnds(t *testing.T) {
-	s, peer := connect(t, &Options{Timestamps: TimestampsSoftware, QuickAck: true})
+	s, peer := connect(t, &Options{Timestamps: TimestampsSoftware, QuickAck: true, SendBuffer: 64 << 10, RecvBuffer: 64 << 10})
 	swap(t, s, peer)
 	_, err := peer.Write([]byte("bye"))
 	require.NoError(t, err)

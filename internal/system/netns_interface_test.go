@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,16 +72,7 @@ func newSide(t *testing.T, side, device, network string, metric int) {
 	ip(t, "-n", name, "route", "add", "default", "via", network+".1")
 	ip(t, "route", "add", sharedAddress+"/32", "via", network+".2", "dev", device, "metric", fmt.Sprint(metric))
 
-	cmd := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run", "^TestAnswerInNamespace$")
-	cmd.Env = append(os.Environ(), sideAt+"="+side)
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
+	line := startIn(t, name, "TestAnswerInNamespace", sideAt+"="+side)
 	require.Equal(t, "listening\n", line)
 }
 
