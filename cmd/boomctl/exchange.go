@@ -29,7 +29,7 @@ type exchangeCmd struct {
 
 	Rate   float64 `default:"10" placeholder:"N" help:"Messages a second of each stream (default ${default})."`
 	Seed   uint64  `default:"1" placeholder:"N" help:"Seed of prices and random faults (default ${default})."`
-	Record string  `placeholder:"FILE" help:"Write every message generated, that is of the streams that clients subscribe to, to a new file, which --feed can serve; gzip if its name ends in .gz."`
+	Record string  `placeholder:"FILE" help:"Write every message generated, that is of the streams that clients subscribe to, to a new file, which --feed can serve; compressed with gzip."`
 
 	Feed  string `placeholder:"FILE" help:"Serve a recorded feed instead of a generated market: lines of seconds, tab, payload; plain or gzip."`
 	Speed speed  `default:"1" placeholder:"N" help:"How many times faster than recorded; 0 or max: as fast as it goes (default ${default})."`
