@@ -27,7 +27,8 @@ const limit = 30 * time.Second
 func build(t *testing.T, what string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir+"/", what).CombinedOutput()
+	// -s and -w: without what only a debugger reads, linking takes half the time.
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/", what).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return dir
 }
@@ -63,6 +64,7 @@ func run(t *testing.T, name string, args ...string) *program {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	p := &program{t: t, cmd: exec.CommandContext(ctx, name, args...)}
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -93,15 +95,40 @@ func (p *program) interrupt() {
 // end waits for a clean exit and returns all that was printed.
 func (p *program) end() string {
 	p.t.Helper()
+	err := p.wait()
+	require.NoError(p.t, err, "%s%s", p.said.String(), p.stderr.String())
+	return p.said.String()
+}
+
+// fails waits for an exit with an error and returns what was said of it.
+func (p *program) fails() string {
+	p.t.Helper()
+	require.Error(p.t, p.wait(), "%s%s", p.said.String(), p.stderr.String())
+	return p.stderr.String()
+}
+
+func (p *program) wait() error {
 	for p.out.Scan() {
 		p.said.WriteString(p.out.Text() + "\n")
 	}
-	require.NoError(p.t, p.cmd.Wait(), "%s%s", p.said.String(), p.stderr.String())
-	return p.said.String()
+	return p.cmd.Wait()
+}
+
+func TestEveryExampleIsListed(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	mains, err := filepath.Glob("*/main.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, mains)
+	for _, main := range mains {
+		require.Contains(t, string(doc), "\n//\t"+filepath.Dir(main)+" ", "doc.go lists every example with what it shows")
+	}
 }
 
 func TestExamples(t *testing.T) {
 	bin := build(t, "./...")
+	plain, _ := startExchange(t, false)
+	secured, ca := startExchange(t, true)
 	for _, c := range []struct {
 		name   string
 		path   string // added to the exchange's URL
@@ -125,18 +152,52 @@ func TestExamples(t *testing.T) {
 			`^acknowledged: \{"order":1\}\nacknowledged: \{"order":2\}\nacknowledged: \{"order":3\}\nafter Deregister: reactor: handle is stale.*\n$`},
 		{"poll", "/ws/btcusdt@trade", []string{"-n", "5"}, nil,
 			`^\d+ messages in \d+ turns\n$`},
+		{"events", "/ws/btcusdt@trade?fault=close&code=1012&after=5", nil, nil,
+			`^up, connection 1\n(trade \d+ of BTCUSDT at [\d.]+\n){5}down: .*1012 service restart\nup, connection 2\n(trade .*\n){5}down: `},
+		{"echo", "/echo", []string{"-n", "200", "-idle", "yield"}, nil,
+			`^200 round trips: p50 \S+, p99 \S+, max \S+\n$`},
+		{"metrics", "/ws/btcusdt@trade", []string{"-for", "500ms", "-every", "200ms"}, nil,
+			`(?s)^reactor +turns .*trades +messages +[1-9]\d* messages .*own +delay +n [1-9]\d*, p50 \d+, .* found work\n\n$`},
+		{"reconnect", "/ws/btcusdt@trade?fault=rst&after=5", []string{"-attempts", "3"}, nil,
+			`(?s)^  connection 1 resolving\n.*  lost .*loss 1, next try in .*loss 2, next try in .*given up\n$`},
+		{"reconnect", "/ws?fault=refuse&code=403", nil, nil,
+			`  lost upgrading: HTTP 403 Forbidden\ngiven up\n$`},
+		{"renew", "/ws/btcusdt@trade", []string{"-ttl", "200ms", "-for", "1s"}, nil,
+			`^[1-9]\d* trades, [1-9]\d* connections replaced, \d+ trades came twice, missing 0\n$`},
+		{"heartbeat", "/ws/btcusdt@trade", []string{"-n", "3", "-pong-timeout", "20s", "-stale-after", "20s"}, nil,
+			`^pong hello\n(round trip \S+\n){3,}$`},
+		{"heartbeat", "/ws/btcusdt@trade?fault=stall", []string{"-pong-timeout", "100ms"}, nil,
+			`^lost open: no pong within PongTimeout\n$`},
+		{"heartbeat", "/echo", []string{"-pong-timeout", "20s", "-stale-after", "200ms"}, nil,
+			`lost open: no data within StaleAfter\n$`},
+		{"timers", "/ws", []string{"-n", "2", "-every", "20ms", "-within", "20s"}, nil,
+			`^(answered after \S+: \{"result":\[\],"id":1\}\n){2,}$`},
+		{"timers", "/ws?fault=stall", []string{"-every", "10ms", "-within", "100ms"}, nil,
+			`^endpoint: connection 1 ended by its endpoint: heartbeat not answered within 100ms\n$`},
+		{"reactors", "", []string{"-n", "20"}, nil,
+			`^20 orders acknowledged, \d+ refused, prices dropped: \d+\n$`},
+		{"gateway", "/echo", []string{"-n", "25"}, nil,
+			`^25 orders: 25 acknowledged, 0 unknown; refused and tried again [1-9]\d* times\n$`},
+		{"gateway", "/echo?fault=rst&after=8", []string{"-n", "25"}, nil,
+			`(?m)^25 orders: \d+ acknowledged, \d+ unknown; refused and tried again [1-9]\d* times\n$`},
+		{"prepared", "/echo", []string{"-n", "200"}, nil,
+			`^\{"op":"ping"\}\n\{"order":2,.*\n\{"order":3,.*\n200 messages, \d+ allocations\n$`},
+		{"backpressure", "/echo", nil, nil,
+			`^stream: message larger .*\n1000 messages sent, 1000 came back; the queue was full [1-9]\d* times and never longer than \d{5} bytes\n$`},
+		{"compression", "/ws/btcusdt@depth", []string{"-for", "500ms"}, nil,
+			`^plain +[1-9].*: 10\d %\ntakeover +[1-9].*: +\d\d %\neach alone +[1-9].*: +\d\d %\n$`},
+		{"record", "/ws/btcusdt@trade", []string{"-n", "20"}, nil,
+			`^recorded \d\d messages .* by us: 1000 normal\nreplayed \d\d messages .* by the peer: 1000 normal\nthe same: true\n$`},
 	} {
 		for _, secure := range []bool{false, true} {
 			name := c.name
+			args := append([]string{"-url", plain + c.path}, c.args...)
 			if secure {
 				name += " over TLS"
+				args = append([]string{"-url", secured + c.path, "-cacert", ca}, c.args...)
 			}
 			t.Run(name, func(t *testing.T) {
-				url, ca := startExchange(t, secure)
-				args := append([]string{"-url", url + c.path}, c.args...)
-				if secure {
-					args = append(args, "-cacert", ca)
-				}
+				t.Parallel()
 				p := run(t, filepath.Join(bin, c.name), args...)
 				if c.during != nil {
 					c.during(p)
@@ -145,17 +206,24 @@ func TestExamples(t *testing.T) {
 			})
 		}
 	}
-	t.Run("kinds", func(t *testing.T) { testKinds(t, filepath.Join(bin, "kinds")) })
+	for name, test := range map[string]func(t *testing.T, bin string){
+		"kinds": testKinds, "dns": testDNS, "http": testHTTP, "auth": testAuth, "tls": testTLS, "record a cut tape": testCutTape, "bad flags": testFlags,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, bin)
+		})
+	}
 }
 
 // testKinds plays the server of the line protocol.
-func testKinds(t *testing.T, file string) {
+func testKinds(t *testing.T, bin string) {
 	url, _ := startExchange(t, false)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
 	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(limit)))
-	p := run(t, file, "-url", url+"/ws/btcusdt@trade", "-line", "tcp://"+l.Addr().String())
+	p := run(t, filepath.Join(bin, "kinds"), "-url", url+"/ws/btcusdt@trade", "-line", "tcp://"+l.Addr().String())
 	c, err := l.Accept()
 	require.NoError(t, err)
 	defer c.Close()
@@ -173,13 +241,9 @@ func testKinds(t *testing.T, file string) {
 	require.Equal(t, "line: hello\nline: quit\n", p.end())
 }
 
-func TestAnExampleSaysWhatIsWrong(t *testing.T) {
-	bin := build(t, "./single")
-	url, _ := startExchange(t, true)
-	out, err := exec.Command(filepath.Join(bin, "single"), "-url", url+"/ws/btcusdt@trade").CombinedOutput()
-	require.Error(t, err, "nobody trusts that certificate")
-	require.Contains(t, string(out), "certificate signed by unknown authority")
-	out, err = exec.Command(filepath.Join(bin, "single"), "-cacert", "/nowhere.pem").CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(out), "/nowhere.pem: no such file")
+// testFlags gives flags that are none.
+func testFlags(t *testing.T, bin string) {
+	require.Contains(t, run(t, filepath.Join(bin, "single"), "-cacert", "/nowhere.pem").fails(), "/nowhere.pem: no such file")
+	require.Contains(t, run(t, filepath.Join(bin, "echo"), "-idle", "soundly").fails(), `unknown strategy "soundly"`)
+	require.Contains(t, run(t, filepath.Join(bin, "dns"), "-pin", "name").fails(), "unable to parse IP")
 }

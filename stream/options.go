@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/dns"
 )
 
@@ -40,6 +41,52 @@ type Options struct {
 	// the kernel's, which tunes itself. A size above the machine's limit
 	// (net.core.rmem_max, wmem_max) is an error, as the kernel would cut it short.
 	RecvBuffer, SendBuffer int
+
+	// QuickAck acknowledges what arrives at once, not with the next send or up
+	// to 40 ms later (TCP_QUICKACK), for a peer that waits for acknowledgements
+	// before it sends on. The kernel forgets it, so it is set again after each
+	// read that brought bytes: one more system call a read, about 0.3 µs, and a
+	// packet for each acknowledgement. An order's own path gets no shorter.
+	QuickAck bool
+	// NotSentLowWater bounds what waits in the kernel unsent, in bytes
+	// (TCP_NOTSENT_LOWAT): from there on messages wait in the stream's queue,
+	// where Queued counts them. Default: net.ipv4.tcp_notsent_lowat, no bound.
+	NotSentLowWater int
+	// TOS marks the packets sent for switches on the way: IP_TOS, or
+	// IPV6_TCLASS. The upper six bits are the DSCP (EF, 46, is 46<<2); the lower
+	// two are the kernel's own (ECN) and must be 0. It also derives the Priority.
+	TOS uint8
+	// Priority is the queueing class of packets sent inside this machine, for
+	// its queueing disciplines (SO_PRIORITY). Above 6: CAP_NET_ADMIN.
+	Priority int
+	// Mark is a number for the machine's routing and firewall rules (SO_MARK):
+	// "ip rule add fwmark …". CAP_NET_ADMIN.
+	Mark uint32
+
+	// IncomingCPU says which CPU packets should come in on (SO_INCOMING_CPU).
+	// It is a hint for the kernel's choice among listeners of one port; packets
+	// that arrive overwrite it, and no NIC queue is moved by it. See IncomingCPU
+	// for the question the other way round. Default: affinity.Unbound.
+	IncomingCPU affinity.Placement
+	// BusyPoll has a read that finds nothing poll the NIC's queue, in the
+	// caller's own time, and a poll(2) for that long (SO_BUSY_POLL, whole
+	// microseconds). A stream's reads never wait, so each polls once. Default:
+	// net.core.busy_read. Old kernels want CAP_NET_ADMIN. Loopback has no queue
+	// to poll: it is accepted and does nothing. For epoll see selector.BusyPoll.
+	BusyPoll time.Duration
+	// PreferBusyPoll keeps the NIC's interrupts off while the application polls
+	// often enough (SO_PREFER_BUSY_POLL); the interface needs napi_defer_hard_irqs
+	// and gro_flush_timeout for it. CAP_NET_ADMIN.
+	PreferBusyPoll bool
+	// BusyPollBudget is how many packets one busy poll may take
+	// (SO_BUSY_POLL_BUDGET). Default: the kernel's, 8. At most 65535;
+	// CAP_NET_ADMIN.
+	BusyPollBudget int
+
+	// Timestamps asks the kernel when it received the bytes of each read, see
+	// Timestamps. Default: TimestampsOff, which costs nothing.
+	Timestamps Timestamps
+
 	// Control is called with every raw socket before it connects, after the
 	// options above were set. network is "tcp4" or "tcp6", address is the peer's.
 	// An error ends the attempt. Attempts run side by side, so several goroutines

@@ -62,6 +62,9 @@ func (o *Options) apply(network, address string, fd int) error {
 	if err := setBuffer(fd, unix.SO_SNDBUF, "SO_SNDBUF", "net.core.wmem_max", o.SendBuffer); err != nil {
 		return err
 	}
+	if err := o.applyTuning(network, fd); err != nil {
+		return err
+	}
 	if o.Control != nil {
 		if err := o.Control(network, address, fd); err != nil {
 			return fmt.Errorf("control hook: %w", err)

@@ -37,6 +37,32 @@
 // A stream of your own (a replay, a recording) needs no descriptor, see
 // [Source], and no queue, see [Unqueued].
 //
+// # Socket options
+//
+// [Options] sets them on each socket before it connects. Zero values leave the
+// kernel's defaults; an option that the kernel refuses, or does not grant in
+// full, fails the attempt with an [OptionError]: name, value, errno.
+//
+//	Interface          SO_BINDTODEVICE        the way out; LocalAddr alone leaves it to routing
+//	Nagle              TCP_NODELAY            on unless Nagle
+//	QuickAck           TCP_QUICKACK           set again after each read
+//	KeepAlive…         SO_KEEPALIVE, TCP_KEEP…
+//	UserTimeout        TCP_USER_TIMEOUT
+//	RecvBuffer         SO_RCVBUF              fixed: it no longer tunes itself
+//	SendBuffer         SO_SNDBUF
+//	NotSentLowWater    TCP_NOTSENT_LOWAT
+//	TOS                IP_TOS, IPV6_TCLASS
+//	Priority           SO_PRIORITY            above 6: CAP_NET_ADMIN
+//	Mark               SO_MARK                CAP_NET_ADMIN
+//	IncomingCPU        SO_INCOMING_CPU        asked for by the function IncomingCPU
+//	BusyPoll           SO_BUSY_POLL
+//	PreferBusyPoll     SO_PREFER_BUSY_POLL    CAP_NET_ADMIN
+//	BusyPollBudget     SO_BUSY_POLL_BUDGET    CAP_NET_ADMIN
+//	Timestamps         SO_TIMESTAMPING        see [Timestamps], [Stamp], [Stamped]
+//	Control            any other
+//
+// "boomctl sockopts" says which of them work on a machine.
+//
 // The socket belongs to the stream alone: Go's own poller watches a duplicate
 // of it while somebody waits on the set-up side, and lets go at Detach.
 package stream

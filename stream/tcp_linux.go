@@ -29,7 +29,8 @@ type TCP struct {
 	fd            int
 	rerr, werr    error // final, nil while all is well
 	queue         queue
-	bound         int // of the queue, without ControlReserve
+	bound         int       // of the queue, without ControlReserve
+	receiver      *receiver // nil: a plain recv
 	waiter        waiter
 	local, remote netip.AddrPort
 }
@@ -44,7 +45,8 @@ var (
 // NewTCP makes a stream of a connected stream socket of the caller's own, be it
 // TCP or a socketpair. The stream takes the descriptor over and puts it into
 // non-blocking mode; when NewTCP fails the descriptor stays with the caller.
-// Of the options only QueueBound is looked at; nil means the defaults.
+// Of the options only QueueBound, Timestamps and QuickAck are looked at; nil
+// means the defaults.
 func NewTCP(fd int, o *Options) (*TCP, error) {
 	bound, err := o.queueBound()
 	if err != nil {
@@ -67,6 +69,9 @@ func NewTCP(fd int, o *Options) (*TCP, error) {
 	}
 	if a, err := unix.Getpeername(fd); err == nil {
 		t.remote = addrPort(a)
+	}
+	if t.receiver, err = newReceiver(fd, o, t.local.Addr()); err != nil {
+		return nil, fmt.Errorf("stream: descriptor %d: %w", fd, err)
 	}
 	return t, nil
 }
@@ -95,12 +100,18 @@ func zoneName(index uint32) string {
 	return fmt.Sprint(index)
 }
 
-// Read implements [Stream]: one recv.
+// Read implements [Stream]: one recv; one recvmsg with Options.Timestamps.
 func (t *TCP) Read(p []byte) (int, error) {
 	if t.rerr != nil || len(p) == 0 {
 		return 0, t.rerr
 	}
-	n, errno := recv(t.fd, p)
+	var n int
+	var errno syscall.Errno
+	if t.receiver == nil {
+		n, errno = recv(t.fd, p)
+	} else {
+		n, errno = t.receiver.recv(t.fd, p)
+	}
 	if n > 0 {
 		return n, nil
 	}

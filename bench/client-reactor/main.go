@@ -44,7 +44,7 @@ func run() error {
 	ctx, end := context.WithTimeout(context.Background(), runLimit)
 	defer end()
 	f := &feed{
-		WebSocket: endpoint.WebSocket{URL: w.URL(), Options: ws.Options{Stream: stream.Options{TLS: config}}},
+		WebSocket: endpoint.WebSocket{URL: w.URL(), Options: ws.Options{SkipUTF8: w.SkipUTF8, Stream: stream.Options{TLS: config}}},
 		meter:     meter.New("boomnet-reactor", w),
 		work:      w,
 		question:  meter.Question(),

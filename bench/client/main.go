@@ -39,7 +39,7 @@ func run() error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	c, err := ws.Dial(ctx, w.URL(), &ws.Options{Stream: stream.Options{TLS: config}})
+	c, err := ws.Dial(ctx, w.URL(), &ws.Options{SkipUTF8: w.SkipUTF8, Stream: stream.Options{TLS: config}})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,9 @@ func bursts(c *ws.Conn, m *meter.Meter, n int) error {
 			return err
 		}
 		for got := 0; got < n; {
-			if _, err := c.Fill(); err != nil && err != stream.ErrWouldBlock {
+			if _, err := c.Fill(); err == stream.ErrWouldBlock {
+				continue
+			} else if err != nil {
 				return err
 			}
 			for msg, ok := c.Next(); ok; msg, ok = c.Next() {
@@ -92,7 +94,9 @@ func bursts(c *ws.Conn, m *meter.Meter, n int) error {
 // drain takes messages until the server closes.
 func drain(c *ws.Conn, m *meter.Meter) error {
 	for c.Err() == nil {
-		if _, err := c.Fill(); err != nil && err != stream.ErrWouldBlock {
+		if _, err := c.Fill(); err == stream.ErrWouldBlock {
+			continue // Next has given out all there was
+		} else if err != nil {
 			break
 		}
 		for msg, ok := c.Next(); ok; msg, ok = c.Next() {

@@ -8,7 +8,8 @@
 // It connects to 127.0.0.1:PORT, over TLS when the environment has TLS set (the
 // certificate's authority is then in the file ANCHORS_CA names; without it the
 // certificate is not verified), opens PATH as a WebSocket, does what PATH
-// asks for, and prints one line of JSON on standard output.
+// asks for, and prints one line of JSON on standard output. Clients of our own do
+// not validate UTF-8 when the environment has SKIP_UTF8 set.
 //
 //	/burst/N/SIZE        ITERATIONS rounds after 500 of warm-up: send 256 bytes, receive N messages
 //	/flood/N/SIZE/BATCH  receive until the close frame
@@ -53,6 +54,7 @@ type Work struct {
 	Iterations int // rounds of a burst
 	TLS        bool
 	CA         string // file with the authority's certificate, "" for none
+	SkipUTF8   bool
 }
 
 // Args reads the command line and the environment.
@@ -62,7 +64,7 @@ func parse(args []string, getenv func(string) string) (w Work, err error) {
 	if len(args) < 2 || len(args) > 3 {
 		return w, errors.New("meter: usage: CLIENT PORT PATH [ITERATIONS]")
 	}
-	w = Work{Path: args[1], TLS: getenv("TLS") != "", CA: getenv("ANCHORS_CA")}
+	w = Work{Path: args[1], TLS: getenv("TLS") != "", CA: getenv("ANCHORS_CA"), SkipUTF8: getenv("SKIP_UTF8") != ""}
 	if w.Port, err = within("port", args[0], 65535); err != nil {
 		return w, err
 	}

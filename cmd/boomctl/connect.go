@@ -59,9 +59,34 @@ type connectCmd struct {
 func (*connectCmd) Help() string {
 	return `Each message received, text or binary, is written to standard output as its bytes and one newline; newlines inside it are kept. Each line of standard input, at most 64 MiB, is sent as a text message without its newline. The end of standard input ends only the sending: the session goes on until the peer closes, --count, --for, or Ctrl-C. Everything else goes to standard error.
 
-Lines read while there is no connection wait for the next one. A line that a lost connection had already accepted is not sent again; the loss says how many bytes never left.
+Lines read while there is no connection wait for the next one. A line that a lost connection had already accepted is not sent again; the loss says how many bytes never left.`
+}
 
-Exit status: 0 clean end (closed by the peer with 1000, 1001 or no status, --count, --for, Ctrl-C, standard output closed); 1 standard input or output failed; 2 usage; 3 name resolution; 4 connect; 5 TLS; 6 upgrade; 7 protocol violation, any other close code, or a connection lost without one.`
+func (*connectCmd) about() about {
+	return about{
+		examples: []example{
+			{"Five messages of a stream of boomctl exchange.", "boomctl connect ws://127.0.0.1:9443/ws/btcusdt@trade --count 5"},
+			{"TLS with a certificate of one's own, JSON, and latencies at the end.", "boomctl connect wss://127.0.0.1:9443/ws/btcusdt@trade --cacert ca.pem --json --latency --for 10s"},
+			{"Send a request, then print what comes.", `echo '{"method":"SUBSCRIBE","params":["ethusdt@depth"],"id":1}' | boomctl connect ws://127.0.0.1:9443/ws`},
+			{"Come back after each loss.", "boomctl connect 'ws://127.0.0.1:9443/ws/btcusdt@trade?fault=rst&after=50' --reconnect"},
+		},
+		statuses: []entry{
+			{"0", "A clean end: closed by the peer with 1000, 1001 or no status; --count, --for, Ctrl-C, or standard output closed."},
+			{"1", "Standard input or output failed."},
+			{"2", "The command line is wrong."},
+			{"3", "Name resolution failed."},
+			{"4", "Connecting failed."},
+			{"5", "The TLS handshake failed."},
+			{"6", "The upgrade to WebSocket failed or was refused."},
+			{"7", "A protocol violation, any other close code, or a connection lost without one."},
+		},
+		files: []entry{
+			{"/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf", "How names are resolved."},
+		},
+		environment: []entry{
+			{"SSL_CERT_FILE, SSL_CERT_DIR", "Where the certificates to trust are, in place of the system's."},
+		},
+	}
 }
 
 // Exit statuses of connect.

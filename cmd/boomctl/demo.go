@@ -26,9 +26,9 @@ import (
 //	└──────────────┘ ═══════► └───────────────────────────┘  event ring └─────────┘
 type demoCmd struct {
 	For  time.Duration `placeholder:"TIME" help:"End after this time. Without it Ctrl-C does."`
-	JSON bool          `help:"One object a second and one at the end, with final set."`
+	JSON bool          `help:"Print JSON lines: an object a second and one at the end, with final set."`
 
-	Symbols []string `default:"btcusdt,ethusdt,xrpusdt" placeholder:"NAME,…" help:"Symbols, an endpoint for each (default ${default})."`
+	Symbols []string `default:"btcusdt,ethusdt,xrpusdt" placeholder:"NAME" help:"Symbols, an endpoint for each (default ${default})."`
 	Rate    float64  `default:"500" placeholder:"N" help:"Messages a second of each stream; a symbol has two (default ${default})."`
 	Feed    string   `placeholder:"FILE" help:"Let the exchange serve a recorded feed, over and over."`
 
@@ -37,14 +37,28 @@ type demoCmd struct {
 
 	CPU         int    `default:"-1" placeholder:"N" help:"CPU of the reactor. Default: the last one available."`
 	ExchangeCPU int    `default:"-1" placeholder:"N" help:"CPU of the exchange. Default: the first one that is not the reactor's."`
-	Idle        string `default:"backoff" placeholder:"HOW" help:"How the reactor waits: backoff (default), spin, noop, yield, park(TIME), sleep-ns, sleep-ms."`
-	Selector    string `default:"epoll" placeholder:"KIND" help:"How it finds what is ready: epoll (default) or direct."`
+	Idle        string `default:"backoff" placeholder:"HOW" suggest:"backoff,spin,noop,yield,park(100us),sleep-ns,sleep-ms" help:"How the reactor waits: backoff (default), spin, noop, yield, park(TIME), sleep-ns, sleep-ms."`
+	Selector    string `default:"epoll" placeholder:"KIND" suggest:"epoll,direct" help:"How it finds what is ready: epoll (default) or direct."`
 }
 
 // Help is what `boomctl demo --help` says beside the flags.
 func (*demoCmd) Help() string {
 	return "Starts a simulated exchange in a process of its own and takes its market data over TLS on the loopback interface: " +
 		"one reactor pinned to a CPU, one endpoint for each symbol. Connections are broken from time to time, to show how they recover."
+}
+
+func (*demoCmd) about() about {
+	return about{
+		examples: []example{
+			{"Until Ctrl-C.", "boomctl demo"},
+			{"Ten seconds of a rougher market, as a log.", "boomctl demo --for 10s --faults --rate 5000 | cat"},
+			{"A reactor that never waits, on a CPU of your choice.", "boomctl demo --cpu 3 --idle spin --selector direct"},
+		},
+		environment: []entry{
+			{"NO_COLOR", "If it is not empty the display has no colours. On what is not a terminal there are none anyway, and a line each second instead of the display."},
+			{"TERM", "dumb: lines instead of the display, as on what is not a terminal."},
+		},
+	}
 }
 
 // Run runs the demo until its time is up, or a signal. Exit status 1 means that

@@ -43,6 +43,21 @@ type exchangeCmd struct {
 	Parent bool `help:"End when standard input ends, that is with the process that started this one."`
 }
 
+// Help is what `boomctl exchange --help` says beside the flags.
+func (*exchangeCmd) Help() string {
+	return "Serves market data of made-up symbols to WebSocket clients, in the manner of a large crypto exchange, until Ctrl-C. " +
+		"A client can ask for trouble by its URL: ?fault=rst&after=500 resets its connection after 500 messages; the start of the program lists all faults."
+}
+
+func (*exchangeCmd) about() about {
+	return about{examples: []example{
+		{"ws://127.0.0.1:9443, ten messages a second a stream.", "boomctl exchange"},
+		{"wss://, and the certificate that clients must trust.", "boomctl exchange --rate 1000 --ca-out ca.pem"},
+		{"Disconnects, stalls and garbles, one each second.", "boomctl exchange --faults --faults-every 1s"},
+		{"Record a minute, then serve it over and over, twice as fast.", "timeout 60 boomctl exchange --record feed.gz\nboomctl exchange --feed feed.gz --loop --speed 2"},
+	}}
+}
+
 // speed is a factor; "0" and "max" are FlatOut.
 type speed float64
 

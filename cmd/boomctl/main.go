@@ -6,7 +6,8 @@
 //	boomctl connect --help
 //
 // Each command is a struct in a file of its own, named after it; its fields are
-// its flags, and its method Run does the work.
+// its flags, its method Run does the work, and its method about has examples.
+// Help, completion and the manual page are made from these.
 package main
 
 import (
@@ -18,18 +19,50 @@ import (
 
 // cli is the command line: one field for each command.
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
-	Exchange exchangeCmd `cmd:"" help:"Run a simulated exchange."`
-	Connect  connectCmd  `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Demo       demoCmd       `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
+	Exchange   exchangeCmd   `cmd:"" help:"Run a simulated exchange."`
+	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
+	Man        manCmd        `cmd:"" help:"Print the manual page."`
+	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`
+
+	Complete completeCmd `cmd:"" name:"__complete" hidden:"" help:"Print what the last word could become; for the completion scripts."`
+
+	ShortVersion versionFlag `name:"version" help:"Print the version."`
+}
+
+// about is what the help says of boomctl as a whole.
+func (*cli) about() about {
+	return about{
+		examples: []example{
+			{"What it all does, for a first look.", "boomctl demo"},
+			{"An exchange to develop against, and a client of it.", "boomctl exchange &\nboomctl connect ws://127.0.0.1:9443/ws/btcusdt@trade --count 5"},
+		},
+		statuses: []entry{
+			{"0", "Success."},
+			{"1", "It failed; standard error says why."},
+			{"2", "The command line is wrong."},
+		},
+	}
+}
+
+// helpWidth is how wide help is at most, in columns: long lines are hard to read.
+const helpWidth = 100
+
+// newParser makes the parser of c. Tests use it for the model that it has.
+func newParser(c *cli) *kong.Kong {
+	return kong.Must(c,
+		kong.Name("boomctl"),
+		kong.Description("Tools for boomnet, the low-latency network client runtime."),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: helpWidth}),
+		kong.Help(printHelp),
+		kong.ShortUsageOnError(),
+		kong.Exit(exit),
+	)
 }
 
 func main() {
-	parser := kong.Must(new(cli),
-		kong.Name("boomctl"),
-		kong.Description("Tools for boomnet, the low-latency network client runtime."),
-		kong.UsageOnError(),
-		kong.Exit(exit),
-	)
+	parser := newParser(new(cli))
 	ctx, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		parser.Stdout = os.Stderr // the usage shown after a mistake is not output

@@ -12,17 +12,24 @@ import (
 const module = "github.com/boomnet-go/boomnet/bench"
 
 // client is a program that keeps to the contract in package meter.
-type client struct{ name, program string }
+type client struct {
+	name, program string
+	env           []string // beside the server's
+}
 
 // programs are the clients of this module and their packages.
 var programs = map[string]string{
-	"boomnet":         "./client",
-	"boomnet-reactor": "./client-reactor",
-	"gws":             "./peers/gws",
-	"gobwas":          "./peers/gobwas",
-	"coder":           "./peers/coder",
-	"gorilla":         "./peers/gorilla",
+	"boomnet":           "./client",
+	"boomnet-unchecked": "./client",
+	"boomnet-reactor":   "./client-reactor",
+	"gws":               "./peers/gws",
+	"gobwas":            "./peers/gobwas",
+	"coder":             "./peers/coder",
+	"gorilla":           "./peers/gorilla",
 }
+
+// environment is what a client of this module has in its environment.
+var environment = map[string][]string{"boomnet-unchecked": {"SKIP_UTF8=1"}}
 
 // build makes the server and the clients that are wanted in dir, and returns
 // the clients with the base first and once more under a second name. note is
@@ -36,20 +43,20 @@ func build(ctx context.Context, dir string, c config) (clients []client, note st
 	var rest []client
 	for _, name := range c.clients {
 		packages = append(packages, programs[name])
-		rest = append(rest, client{name, filepath.Join(dir, filepath.Base(programs[name]))})
+		rest = append(rest, client{name, filepath.Join(dir, filepath.Base(programs[name])), environment[name]})
 	}
 	if err := goBuild(ctx, dir+string(filepath.Separator), packages...); err != nil {
 		return nil, "", err
 	}
 	floor, why := buildFloor(ctx, dir, c.transport)
 	if why == "" {
-		return append([]client{{"floor", floor}, {"floor2", floor}}, rest...), "", nil
+		return append([]client{{name: "floor", program: floor}, {name: "floor2", program: floor}}, rest...), "", nil
 	}
 	base := filepath.Join(dir, "client")
 	if err := goBuild(ctx, base, "./client"); err != nil {
 		return nil, "", err
 	}
-	clients = []client{{"boomnet", base}, {"boomnet2", base}}
+	clients = []client{{name: "boomnet", program: base}, {name: "boomnet2", program: base}}
 	for _, r := range rest {
 		if r.name != "boomnet" {
 			clients = append(clients, r)

@@ -63,7 +63,7 @@ func TestFlags(t *testing.T) {
 	c, err := parseFlags([]string{"-rounds", "2", "-modes", "flood", "-transport", "tls", "-clients", "gws coder", "mine=/bin/true"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"gws", "coder"}, c.clients)
-	require.Equal(t, []client{{"mine", "/bin/true"}}, c.extra)
+	require.Equal(t, []client{{name: "mine", program: "/bin/true"}}, c.extra)
 	require.True(t, c.transport.secure())
 	for _, args := range [][]string{{"-rounds", "0"}, {"-modes", "other"}, {"-transport", "quic"}, {"-clients", "other"}, {"noname"}, {"=x"}} {
 		_, err := parseFlags(args)
@@ -121,7 +121,7 @@ func TestRunOneFailures(t *testing.T) {
 		program := filepath.Join(t.TempDir(), "client")
 		require.NoError(t, os.WriteFile(program, []byte(text), 0o700))
 		s := &server{port: "1", env: os.Environ()}
-		r := s.runOne(t.Context(), client{"x", program}, work{[]string{"/flood/5/25/1"}, 5}, cpu)
+		r := s.runOne(t.Context(), client{name: "x", program: program}, work{[]string{"/flood/5/25/1"}, 5}, cpu)
 		if want == "" {
 			require.Empty(t, r.Failed)
 			require.Equal(t, 5, r.Messages)

@@ -71,7 +71,7 @@ func parseFlags(args []string) (config, error) {
 	f.IntVar(&c.rounds, "rounds", 5, "how often each client does each kind of work")
 	modes := f.String("modes", "burst,flood,paced", "kinds of work")
 	speak := f.String("transport", "plain", "plain, tls or tls-records (one TLS record a frame)")
-	clients := f.String("clients", "boomnet,boomnet-reactor", "our clients and peers: boomnet, boomnet-reactor, gws, gobwas, coder, gorilla; empty for the floor alone")
+	clients := f.String("clients", "boomnet,boomnet-reactor", "our clients and peers: boomnet, boomnet-unchecked (validates no UTF-8), boomnet-reactor, gws, gobwas, coder, gorilla; empty for the floor alone")
 	f.IntVar(&c.serverCPU, "server-cpu", 0, "CPU of the server")
 	f.IntVar(&c.clientCPU, "client-cpu", 1, "CPU of the clients")
 	f.BoolVar(&c.spin, "spin", false, "the server polls instead of sleeping until a client's message wakes it")
@@ -102,7 +102,7 @@ func parseFlags(args []string) (config, error) {
 		if !ok || name == "" || program == "" {
 			return c, fmt.Errorf("argument %q is not NAME=PROGRAM", arg)
 		}
-		c.extra = append(c.extra, client{name, program})
+		c.extra = append(c.extra, client{name: name, program: program})
 	}
 	return c, nil
 }

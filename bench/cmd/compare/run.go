@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,7 +92,7 @@ func cleanEnv(env []string) []string {
 	var kept []string
 	for _, e := range env {
 		switch name, _, _ := strings.Cut(e, "="); name {
-		case "TLS", "RECORDS", "ANCHORS_CA", "PROFILE":
+		case "TLS", "RECORDS", "ANCHORS_CA", "PROFILE", "SKIP_UTF8":
 		default:
 			kept = append(kept, e)
 		}
@@ -132,7 +133,7 @@ func (s *server) runOne(ctx context.Context, who client, w work, cpu int) (r row
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, who.program, append([]string{s.port}, w.args...)...)
-	cmd.Env = s.env
+	cmd.Env = append(slices.Clip(s.env), who.env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := startPinned(cmd, cpu)

@@ -1,9 +1,6 @@
 package frame
 
-import (
-	"encoding/binary"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // UTF8 validates text that arrives in pieces, cut anywhere, and fails at the
 // first byte that can no longer become valid (sections 5.6 and 8.1). The zero
@@ -81,35 +78,9 @@ func (u *UTF8) step(b byte) bool {
 	return true
 }
 
-// ValidUTF8 reports whether p is valid UTF-8 as a whole. It is fast for ASCII,
-// 32 bytes a step, and does not allocate.
+// ValidUTF8 reports whether p is valid UTF-8 as a whole. It is fast for ASCII
+// and does not allocate.
 func ValidUTF8(p []byte) bool {
 	n := asciiPrefix(p)
 	return n == len(p) || utf8.Valid(p[n:])
-}
-
-const highBits = 0x8080808080808080
-
-// asciiPrefix returns how many bytes at the start of p are ASCII.
-func asciiPrefix(p []byte) int {
-	n := 0
-	for len(p)-n >= 32 {
-		q := p[n : n+32]
-		if (binary.LittleEndian.Uint64(q)|binary.LittleEndian.Uint64(q[8:])|
-			binary.LittleEndian.Uint64(q[16:])|binary.LittleEndian.Uint64(q[24:]))&highBits != 0 {
-			break
-		}
-		n += 32
-	}
-	for len(p)-n >= 8 && binary.LittleEndian.Uint64(p[n:])&highBits == 0 {
-		n += 8
-	}
-	// What is left is less than a word: look at the last whole one again.
-	if len(p) >= 8 && binary.LittleEndian.Uint64(p[len(p)-8:])&highBits == 0 && len(p)-n < 8 {
-		return len(p)
-	}
-	for n < len(p) && p[n] < 0x80 {
-		n++
-	}
-	return n
 }

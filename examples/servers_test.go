@@ -1,0 +1,121 @@
+package examples
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/proto/ws/frame"
+)
+
+// testDNS names the exchange instead of giving its address.
+func testDNS(t *testing.T, bin string) {
+	file := filepath.Join(bin, "dns")
+	url, _ := startExchange(t, false)
+	named := strings.Replace(url, "127.0.0.1", "feed.example.com", 1) + "/ws/btcusdt@trade"
+	require.Regexp(t, `^feed\.example\.com is \[127\.0\.0\.1\] \(\S+\)\nconnected to 127\.0\.0\.1:\d+\n$`, run(t, file, "-url", named).end())
+
+	secured, ca := startExchange(t, true)
+	local := strings.Replace(secured, "127.0.0.1", "localhost", 1) + "/ws/btcusdt@trade"
+	require.Regexp(t, `^localhost is \[.*127\.0\.0\.1.*\] \(\S+\)\nconnected to 127\.0\.0\.1:\d+\n$`, run(t, file, "-url", local, "-cacert", ca).end())
+
+	nowhere := strings.Replace(url, "127.0.0.1", "nowhere.example.com", 1)
+	require.Regexp(t, `^nowhere\.example\.com is \[127\.0\.0\.2\] .*\n.* lost while connecting: .*connection refused\n$`,
+		run(t, file, "-url", nowhere, "-pin", "nowhere.example.com=127.0.0.2").end(), "the exchange is on 127.0.0.1 alone")
+}
+
+// testHTTP plays a server that keeps its connections, and one that does not.
+func testHTTP(t *testing.T, bin string) {
+	file := filepath.Join(bin, "http")
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints) // an interim answer first
+		for range 4 {
+			_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+			w.(http.Flusher).Flush() // chunked
+		}
+	})
+	const kept = "request 1: 200 OK, 4000 bytes, on connection 1\nrequest 2: 200 OK, 4000 bytes, on connection 1\nrequest 3: 200 OK, 4000 bytes, on connection 1\n"
+	plain := httptest.NewServer(answer)
+	defer plain.Close()
+	require.Equal(t, kept, run(t, file, "-url", plain.URL+"/time").end())
+
+	secured := httptest.NewTLSServer(answer)
+	defer secured.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw})
+	require.NoError(t, os.WriteFile(ca, block, 0o600))
+	require.Equal(t, kept, run(t, file, "-url", secured.URL+"/time", "-cacert", ca).end())
+
+	url, _ := startExchange(t, false)
+	require.Regexp(t, `^request 1: 200 OK, \d+ bytes, on connection 1\nrequest 2: 200 OK, \d+ bytes, on connection 2\n$`,
+		run(t, file, "-n", "2", "-url", strings.Replace(url, "ws", "http", 1)+"/control/stats").end())
+}
+
+// testAuth plays a venue that wants a signature and speaks trading.v1.
+func testAuth(t *testing.T, bin string) {
+	file := filepath.Join(bin, "auth")
+	venue := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != "alice" || len(r.Header.Get("X-Signature")) != 64 || r.Header.Get("X-Timestamp") == "" ||
+			r.Header.Get("Sec-WebSocket-Protocol") != "trading.v2, trading.v1" {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		c, in, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nServer: venue\r\n"+
+			"Sec-WebSocket-Protocol: trading.v1\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+		_, _ = in.ReadByte() // the client's close frame
+		_, _ = c.Write(append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.Close, Length: 2}), frame.AppendClose(nil, frame.CloseNormal, "")...))
+	}))
+	defer venue.Close()
+	url := strings.Replace(venue.URL, "http", "ws", 1)
+	require.Equal(t, "logged in, subprotocol \"trading.v1\", server \"venue\"\nend: ws: closed by us: 1000 normal\n",
+		run(t, file, "-url", url+"/ws", "-key", "alice").end())
+	require.Equal(t, "refused: 401 Unauthorized, \"who are you?\\n\", the server refused the upgrade\n",
+		run(t, file, "-url", url+"/ws", "-key", "mallory").end())
+	exchange, ca := startExchange(t, true)
+	require.Contains(t, run(t, file, "-url", exchange+"/ws", "-cacert", ca).end(), `logged in, subprotocol "", server ""`)
+}
+
+// testTLS trusts, and mistrusts, the exchange's certificate.
+func testTLS(t *testing.T, bin string) {
+	file := filepath.Join(bin, "tls")
+	url, ca := startExchange(t, true)
+	url += "/ws/btcusdt@trade"
+	keys := filepath.Join(t.TempDir(), "keys.txt")
+	require.Regexp(t, `^TLS 1\.3, TLS_\w+, key exchange \w+\ncertificate of "boomnet simulated exchange", signed by ".*", good until \d{4}-\d\d-\d\d\n\{"e":"trade".*\n$`,
+		run(t, file, "-url", url, "-cacert", ca, "-keylog", keys).end())
+	secrets, err := os.ReadFile(keys)
+	require.NoError(t, err)
+	require.Contains(t, string(secrets), "SERVER_TRAFFIC_SECRET_0 ")
+	require.Contains(t, run(t, file, "-url", url).fails(), "certificate signed by unknown authority: is -cacert missing?")
+	require.Contains(t, run(t, file, "-url", url, "-cacert", ca, "-name", "venue.example.com").fails(), "not venue.example.com")
+}
+
+// testCutTape records, cuts the recording and plays what is left.
+func testCutTape(t *testing.T, bin string) {
+	file := filepath.Join(bin, "record")
+	url, _ := startExchange(t, false)
+	tape := filepath.Join(t.TempDir(), "tape")
+	run(t, file, "-url", url+"/ws/btcusdt@trade", "-tape", tape, "-n", "5").end()
+	whole, err := os.ReadFile(tape)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(tape, whole[:len(whole)-3], 0o600))
+	require.Regexp(t, `^replayed .* record \d+ of the tape: unexpected EOF\n$`, run(t, file, "-tape", tape, "-replay", "-speed", "100").end())
+	require.NoError(t, os.WriteFile(tape, whole[:10], 0o600))
+	require.Contains(t, run(t, file, "-tape", tape, "-replay").fails(), "is no tape: unexpected EOF")
+}
