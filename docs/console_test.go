@@ -58,6 +58,8 @@ var plain = []string{"cat", "chrt", "curl", "git", "go", "grep", "ip", "ls", "ls
 func TestCommands(t *testing.T) {
 	bin := t.TempDir()
 	goTool(t, "..", "build", "-buildvcs=false", "-o", bin+"/", "./cmd/boomctl")
+	examples := t.TempDir()
+	goTool(t, "..", "build", "-buildvcs=false", "-o", examples+"/", "./examples/...")
 	all := steps(t)
 	require.NotEmpty(t, all)
 	for _, s := range all {
@@ -71,6 +73,11 @@ func TestCommands(t *testing.T) {
 				// --help ends it before anything is done, but not before a wrong flag.
 				out, err := shell(bin, bin, call+" --help").CombinedOutput()
 				require.NoError(t, err, "%s\n%s", call, out)
+			}
+			if rest, ok := strings.CutPrefix(command, "go run ./examples/"); ok {
+				// As above; package flag knows -h.
+				out, err := shell(examples, examples, "./"+rest+" -h").CombinedOutput()
+				require.NoError(t, err, "%s", out)
 			}
 			if rest, ok := strings.CutPrefix(command, "go test "); ok {
 				testsExist(t, rest)
