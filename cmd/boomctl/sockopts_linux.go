@@ -20,7 +20,7 @@ import (
 
 // sockoptsCmd is "boomctl sockopts": it tries the options of stream.Options, one
 // connection over loopback for each, and those of epoll, and says which work on
-// this kernel for this user, see sockopts_probes.go.
+// this kernel for this user, see sockopts_probes_linux.go.
 type sockoptsCmd struct {
 	JSON bool `name:"json" help:"Print each option as a JSON object: option, value, result, seen, errno, error, good_for, needs."`
 }
@@ -30,6 +30,13 @@ func (*sockoptsCmd) Help() string {
 	return `Each option is set on a TCP connection over loopback and read back, or looked for in what the connection then does. Results: works; accepted (the kernel takes it, and over loopback there is nothing to see of it); refused, with the errno; failed (it could not be tried).
 
 Options of which the first read may need a network card's queue, or its clock, can only be accepted or refused here. Run it as the user that will run the client: some options need CAP_NET_ADMIN.`
+}
+
+func (*sockoptsCmd) about() about {
+	return about{examples: []example{
+		{"As the user that will run the client.", "sudo -u feedhandler boomctl sockopts"},
+		{"What is refused here, and with which errno.", `boomctl sockopts --json | jq -r 'select(.result == "refused") | [.option, .errno] | @tsv'`},
+	}}
 }
 
 // sockoptResult is what came of one probe; a line of --json.
