@@ -13,6 +13,7 @@
 //	shutdown   an orderly end on Ctrl-C, and what the endpoints see of it
 //	direct     the quickest wait there is: no selector, a core for itself
 //	dispatch   orders from another goroutine, by handle
+//	placement  CPUs chosen for two reactors from what the machine is
 //	poll       the reactor inside a loop of one's own
 //
 // Each takes -url and, for a server whose certificate the system does not trust,

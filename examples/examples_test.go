@@ -123,6 +123,8 @@ func TestExamples(t *testing.T) {
 			`^GOMAXPROCS \d+ → 3, .*\n50 messages, age p50 \S+, p99 \S+, max \S+\n$`},
 		{"dispatch", "/echo", nil, nil,
 			`^acknowledged: \{"order":1\}\nacknowledged: \{"order":2\}\nacknowledged: \{"order":3\}\nafter Deregister: reactor: handle is stale.*\n$`},
+		{"placement", "", []string{"-for", "500ms"}, nil,
+			`^((warning|not pinned): .*\n)*btcusdt@trade on (cpu \d+|unbound): [1-9]\d* messages\nethusdt@trade on (cpu \d+|unbound): [1-9]\d* messages\n$`},
 		{"poll", "/ws/btcusdt@trade", []string{"-n", "5"}, nil,
 			`^\d+ messages in \d+ turns\n$`},
 	} {
