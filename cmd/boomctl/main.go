@@ -21,6 +21,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
 	Exchange exchangeCmd `cmd:"" help:"Run a simulated exchange."`
 	Connect  connectCmd  `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Topology topologyCmd `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 }
 
 func main() {
