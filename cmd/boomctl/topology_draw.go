@@ -80,18 +80,21 @@ func drawParts(c *term.Canvas, t *affinity.Topology, p *part, indent string) {
 		if i == len(p.parts)-1 {
 			branch, below = "└─ ", "   "
 		}
-		label := q.label
 		run := q
 		if len(q.parts) == 1 && q.parts[0].cores != nil { // its cores on the same line
 			run = q.parts[0]
-			label += "  " + coresText(run) + plain(run.label)
-		} else if q.cores != nil {
-			label = coresText(q) + plain(q.label)
 		}
-		if marks := marks(t, q, p); marks != "" {
-			label += "  " + marks
+		var words []string
+		if q.cores == nil {
+			words = append(words, q.label)
 		}
-		lines := fold(label, c.Width()-utf8.RuneCountInString(indent+branch)-2)
+		words = append(words, nodesOf(t, q, p)...)
+		if run.cores != nil {
+			words = append(words, coresText(run))
+			words = append(words, marks(t, run.cpus)...)
+			words = append(words, run.label)
+		}
+		lines := fold(strings.TrimSpace(strings.Join(words, "  ")), c.Width()-utf8.RuneCountInString(indent+branch))
 		style := term.Plain
 		if q.cpus.And(t.Process.Allowed) == (affinity.Set{}) {
 			style = term.Dim
@@ -107,13 +110,6 @@ func drawParts(c *term.Canvas, t *affinity.Topology, p *part, indent string) {
 			drawParts(c, t, q, indent+below)
 		}
 	}
-}
-
-func plain(label string) string {
-	if label == "" {
-		return ""
-	}
-	return "  " + label
 }
 
 // coresText is "8 cores 0+16 … 7+23".
@@ -132,21 +128,22 @@ func coresText(p *part) string {
 	return fmt.Sprintf("%d cores %s … %s", n, names[0], names[n-1])
 }
 
-// marks says what is special about a part and not about all of what it is in.
-func marks(t *affinity.Topology, p, in *part) string {
-	var all []string
+// nodesOf names the node that a part is in, unless all of what holds it is.
+func nodesOf(t *affinity.Topology, p, in *part) (names []string) {
 	for _, n := range t.Nodes {
 		if p.cpus.Within(n.CPUs) && !(in.label != "" && in.cpus.Within(n.CPUs)) {
-			all = append(all, fmt.Sprintf("node %d", n.ID))
+			names = append(names, fmt.Sprintf("node %d", n.ID))
 		}
 	}
-	if len(p.parts) > 1 || len(p.parts) == 1 && p.parts[0].cores == nil {
-		return strings.Join(all, ", ") // the parts say the rest
-	}
+	return names
+}
+
+// marks says what is special about CPUs.
+func marks(t *affinity.Topology, cpus affinity.Set) (all []string) {
 	mark := func(name string, s affinity.Set) {
-		switch s = s.And(p.cpus); s {
+		switch s = s.And(cpus); s {
 		case affinity.Set{}:
-		case p.cpus:
+		case cpus:
 			all = append(all, name)
 		default:
 			all = append(all, name+" "+s.String())
@@ -157,7 +154,7 @@ func marks(t *affinity.Topology, p, in *part) string {
 	if !t.Online().Within(t.Process.Allowed) {
 		mark("ours", t.Process.Allowed)
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 func drawNodes(c *term.Canvas, t *affinity.Topology) {
@@ -269,7 +266,7 @@ func where(t *affinity.Topology, id int) string {
 
 // wrap writes a text on as many lines as it takes.
 func wrap(c *term.Canvas, indent, text string) {
-	for i, line := range fold(text, c.Width()-len(indent)-2) {
+	for i, line := range fold(text, c.Width()-len(indent)) {
 		if i > 0 {
 			line = "  " + line
 		}
@@ -278,9 +275,10 @@ func wrap(c *term.Canvas, indent, text string) {
 }
 
 // fold breaks a text at spaces and commas into lines of at most width columns, as
-// far as it has such places.
+// far as it has such places. All but the first are to be indented by two more.
 func fold(text string, width int) []string {
-	width = max(width, 20)
+	const indent, narrowest = 2, 20
+	width = max(width, narrowest)
 	var lines []string
 	for utf8.RuneCountInString(text) > width {
 		runes := []rune(text)
@@ -288,11 +286,16 @@ func fold(text string, width int) []string {
 		for cut > width/2 && runes[cut-1] != ' ' && runes[cut-1] != ',' {
 			cut--
 		}
-		if cut == width/2 {
+		if i := strings.LastIndex(string(runes[:width]), "  "); i > width/3 { // better between two things
+			cut = utf8.RuneCountInString(string(runes[:width])[:i])
+		} else if cut == width/2 {
 			cut = width
 		}
 		lines = append(lines, strings.TrimRight(string(runes[:cut]), " "))
 		text = strings.TrimLeft(string(runes[cut:]), " ")
+		if len(lines) == 1 {
+			width -= indent
+		}
 	}
 	return append(lines, text)
 }

@@ -85,8 +85,8 @@ func TestTopologyCommand(t *testing.T) {
 	plan, _, err := boomctl(t, "topology", "--from", file, "place", "2", "--policy", "pack", "--near-nic", "eth0", "--except", "8-9", "--avoid-smt")
 	require.NoError(t, err)
 	require.Equal(t, `2 threads, pack
-  0  cpu 10, package 1, node 1, core 2, L3 32 MiB with 8-15,24-31, sibling 26
-  1  cpu 11, package 1, node 1, core 3, L3 32 MiB with 8-15,24-31, sibling 27
+  0  cpu 10, package 1, node 1, core 2, L3 32MiB with 8-15,24-31, sibling 26
+  1  cpu 11, package 1, node 1, core 3, L3 32MiB with 8-15,24-31, sibling 27
 for the rest of the program: 0-9,12-25,28-31
 excluded: 8-9 (kept for something else)
           0-7,16-23 (far from the NIC)

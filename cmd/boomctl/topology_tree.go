@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/boomnet-go/boomnet/affinity"
 )
@@ -81,7 +82,7 @@ func (p *part) tidy() {
 	p.parts = joined
 }
 
-// cacheLabel is "L3 32 MiB".
+// cacheLabel is "L3 32MiB".
 func cacheLabel(c affinity.Cache) string {
 	if c.Size == 0 {
 		return c.String()
@@ -96,25 +97,26 @@ func binarySize(n int64) string {
 		name string
 	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
 		if n >= u.size && n%u.size == 0 {
-			return fmt.Sprintf("%d %s", n/u.size, u.name)
+			return fmt.Sprintf("%d%s", n/u.size, u.name)
 		}
 	}
-	return fmt.Sprintf("%d B", n)
+	return fmt.Sprintf("%dB", n)
 }
 
 // coreLabel is all that a core has to itself: equal labels, equal cores.
 func coreLabel(t *affinity.Topology, cpus affinity.Set) string {
 	label := ""
+	for _, c := range t.Caches {
+		if c.CPUs.Within(cpus) {
+			label += " " + cacheLabel(c)
+		}
+	}
+	label = strings.TrimPrefix(label, " ")
 	add := func(text string) {
 		if label != "" {
 			label += ", "
 		}
 		label += text
-	}
-	for _, c := range t.Caches {
-		if c.CPUs.Within(cpus) {
-			add(cacheLabel(c))
-		}
 	}
 	c, _ := t.CPU(cpus.First())
 	if c.Kind != "" {
