@@ -1,9 +1,11 @@
 // Command boomctl is the tool beside the library: it runs a simulated exchange to
-// develop and test against, and talks to WebSockets from the command line.
+// develop and test against, talks to WebSockets from the command line, and shows
+// what the machine has for reactors to run on.
 //
 //	boomctl demo
 //	boomctl exchange --help
 //	boomctl connect --help
+//	boomctl topology
 //
 // Each command is a struct in a file of its own, named after it; its fields are
 // its flags, and its method Run does the work.
