@@ -19,6 +19,7 @@
 //	events        a gateway that turns connections and messages into one's own events
 //	kinds         a WebSocket and a line protocol of one's own in one reactor
 //	dispatch      orders from another goroutine, by handle
+//	placement     CPUs for reactors, chosen from the machine's topology
 //	reactors      several reactors, each on its core, with a goroutine between them
 //	poll          the reactor inside a loop of one's own
 //	shutdown      an orderly end on Ctrl-C, and what the endpoints see of it
