@@ -47,8 +47,8 @@ type Protocol interface {
 // Hot is the side of a connection that the reactor drives. All methods are
 // called on the reactor's goroutine and must not block.
 //
-// A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer] and [Meter]; these
-// are looked for once, when the connection is taken over.
+// A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer], [Meter] and
+// [Stamped]; these are looked for once, when the connection is taken over.
 type Hot interface {
 	// Source says what to watch. It is called once, at take-over.
 	Source() stream.Source
@@ -98,6 +98,18 @@ type Queuer interface{ Queued() int }
 // made: whole messages and bytes of the network.
 type Meter interface {
 	Meter() (messages, bytes int64)
+}
+
+// Stamped is a Hot that may know when the kernel received its input
+// (stream.Options.Timestamps).
+type Stamped interface {
+	// Stamped reports whether it does. It is asked on the connector goroutine.
+	Stamped() bool
+	// RecordAge hands over, if it does, what to call for each network read that
+	// is given to a handler: with the time from the kernel's receipt to the
+	// handler, in nanoseconds, on the reactor's goroutine. It is called before
+	// any method of the reactor's goroutine.
+	RecordAge(record func(ns int64))
 }
 
 // Attachment is a connection's place in its reactor. Its methods may be called

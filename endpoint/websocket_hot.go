@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
 	"github.com/boomnet-go/boomnet/stream"
@@ -26,6 +27,9 @@ type webSocketHot struct {
 	pingSent              int64
 	ping                  [8]byte // payload of the last ping: a count
 	roundTrip             time.Duration
+
+	recordAge func(ns int64) // nil: reads are not stamped
+	aged      int64          // ws.Counters.Reads when it was called last
 }
 
 func (h *webSocketHot) Source() stream.Source { return h.c.Stream().Source() }
@@ -71,6 +75,9 @@ func (h *webSocketHot) OnReady() (more bool, err error) {
 	c := h.c
 	_, err = c.Fill()
 	if c.HasNext() {
+		if h.recordAge != nil {
+			h.age()
+		}
 		if err := h.user(h.w.onData(c)); err != nil {
 			return false, err
 		}
@@ -175,6 +182,25 @@ func (h *webSocketHot) Queued() int { return h.c.Queued() }
 func (h *webSocketHot) Meter() (messages, bytes int64) {
 	n := h.c.Counters()
 	return n.Messages, n.BytesRead
+}
+
+// Stamped implements Stamped.
+func (h *webSocketHot) Stamped() bool { return h.c.Stamped() }
+
+// RecordAge implements Stamped.
+func (h *webSocketHot) RecordAge(record func(ns int64)) { h.recordAge = record }
+
+// age records once a read how long ago the kernel received it. Messages that the
+// handler has left for a later turn say nothing about the way to it.
+func (h *webSocketHot) age() {
+	reads := h.c.Counters().Reads
+	if reads == h.aged {
+		return
+	}
+	h.aged = reads
+	if at := h.c.KernelTime(); at != 0 {
+		h.recordAge(clock.Nano() - at)
+	}
 }
 
 // userTimer is what SetTimer has set, for the current connection.

@@ -40,6 +40,7 @@
 // Bytes and time:
 //
 //	direct        the quickest wait there is: no selector, a core for itself
+//	timestamps    how long messages take from the kernel to the handler
 //	echo          round trips, by idle strategy and selector
 //	compression   what permessage-deflate saves
 //	stream        a stream of one's own, without a descriptor: a tape beside a live feed

@@ -148,6 +148,8 @@ func TestExamples(t *testing.T) {
 			`(end: [a-z]+@trade: orderly true, phase closing, code 1000, 0 bytes unsent, after \d+ messages\n){2}the reactor has ended\n$`},
 		{"direct", "/ws/btcusdt@trade", []string{"-n", "50"}, nil,
 			`^GOMAXPROCS \d+ → 3, .*\n50 messages, age p50 \S+, p99 \S+, max \S+\n$`},
+		{"timestamps", "/ws/btcusdt@trade", []string{"-n", "50"}, nil,
+			`^wire to read +[1-9]\d* reads, p50 \S+, p99 \S+, max \S+\nwire to handler +[1-9].*\nas the reactor has it +[1-9].*\n$`},
 		{"dispatch", "/echo", nil, nil,
 			`^acknowledged: \{"order":1\}\nacknowledged: \{"order":2\}\nacknowledged: \{"order":3\}\nafter Deregister: reactor: handle is stale.*\n$`},
 		{"poll", "/ws/btcusdt@trade", []string{"-n", "5"}, nil,

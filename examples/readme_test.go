@@ -4,21 +4,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/internal/markdown"
 )
 
 // goBlocks returns the Go code in README.md.
 func goBlocks(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	page, err := markdown.Read("../README.md")
 	require.NoError(t, err)
 	var blocks []string
-	for _, m := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(text, -1) {
-		blocks = append(blocks, string(m[1]))
+	for _, f := range page.Fences {
+		if f.Lang == "go" {
+			blocks = append(blocks, f.Text)
+		}
 	}
 	return blocks
 }

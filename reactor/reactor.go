@@ -18,6 +18,10 @@
 // a panic ends the connection it came from. The reactor's goroutine blocks
 // nowhere but in its selector, and there only when its idle strategy parks.
 //
+// Where a connection is stamped (stream.Options.Timestamps), the way of each read
+// from the kernel to its handler is counted: WireToHandler of the reactor, and of
+// each endpoint's Info.
+//
 // # From other goroutines
 //
 // [Register], [Deregister], [Dispatch], [Each] and the methods Endpoints, Stats
@@ -78,6 +82,10 @@ type Config struct {
 	Idle idle.Strategy
 	// Selector is how to find what is ready. Default selector.Epoll.
 	Selector selector.Kind
+	// BusyPoll has the waits of the epoll selector poll the NIC before they
+	// sleep, where Idle parks. Default: they do not. With another selector it is
+	// an error.
+	BusyPoll selector.BusyPoll
 	// MaxEndpoints bounds the endpoints registered at one time. Default 4096.
 	MaxEndpoints int
 	// Mailbox is how many messages from other goroutines may wait, rounded up
@@ -177,7 +185,7 @@ func New(cfg Config) (*Reactor, error) {
 	if random == nil {
 		random = newRand
 	}
-	sel, err := selector.New(cfg.Selector)
+	sel, err := newSelector(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +208,16 @@ func New(cfg Config) (*Reactor, error) {
 	r.counts.init(cfg.Name)
 	r.house = newHousekeeper()
 	return r, nil
+}
+
+func newSelector(cfg *Config) (selector.Selector, error) {
+	switch {
+	case cfg.BusyPoll == (selector.BusyPoll{}):
+		return selector.New(cfg.Selector)
+	case cfg.Selector != selector.Epoll:
+		return nil, fmt.Errorf("reactor: BusyPoll is for epoll, the selector is %v", cfg.Selector)
+	}
+	return selector.NewEpoll(cfg.BusyPoll)
 }
 
 func newRand() rand.Source {
@@ -378,6 +396,10 @@ func (r *Reactor) driveReady() (work int) {
 // runSetup runs a set-up of c and posts its outcome. Connector goroutine.
 func (r *Reactor) runSetup(ctx context.Context, c *conn, via *endpoint.Connector) {
 	hot, err := r.setup(ctx, c, via)
+	if err != nil && hot != nil { // it has panicked when it was ready
+		discard(hot, hot.Source().FD)
+		hot = nil
+	}
 	if r.deliver(mail{kind: mailOutcome, conn: c, hot: hot, err: err}) != nil && hot != nil {
 		discard(hot, hot.Source().FD)
 	}
@@ -387,5 +409,8 @@ func (r *Reactor) setup(ctx context.Context, c *conn, via *endpoint.Connector) (
 	if r.isolate {
 		defer recovered(&err)
 	}
-	return via.Run(ctx, c.slot.proto)
+	if hot, err = via.Run(ctx, c.slot.proto); err == nil {
+		r.watchAge(c.slot, hot)
+	}
+	return hot, err
 }

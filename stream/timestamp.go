@@ -60,7 +60,7 @@ func (t *Timestamps) UnmarshalText(text []byte) error {
 // there is no such stamp. See [Timestamps] for what it means.
 type Stamp struct {
 	Software int64 // by CLOCK_REALTIME; clock.Wall converts it
-	Hardware int64 // by the clock of the NIC
+	Hardware int64 // by the NIC's clock; clock.Wall converts it while that is kept on UTC
 }
 
 // Stamped is a stream whose reads can be stamped. One goroutine at a time, the

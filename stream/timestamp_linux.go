@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"unsafe"
 
@@ -55,15 +57,36 @@ func checkHardware(fd int, local netip.Addr) error {
 	if name == "" {
 		return nil
 	}
-	refuse := func(why string) error {
-		return &OptionError{"SO_TIMESTAMPING", TimestampsHardware.String(), fmt.Errorf("interface %s %s: %w", name, why, unix.EOPNOTSUPP)}
+	return hardwareStamps(fd, name)
+}
+
+// HardwareTimestamps asks whether a network interface stamps the packets that it
+// receives, as TimestampsHardware needs it: nil when it does, and when it does
+// not say. The *OptionError says what is missing; it is EOPNOTSUPP when the
+// interface cannot or was not told to, ENODEV when there is none of that name. It
+// needs no privilege and may be called on any goroutine; it allocates.
+func HardwareTimestamps(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("stream: %w", os.NewSyscallError("socket", err))
+	}
+	return errors.Join(hardwareStamps(fd, name), unix.Close(fd))
+}
+
+func hardwareStamps(fd int, name string) error {
+	refuse := func(why string, errno unix.Errno) error {
+		return &OptionError{"SO_TIMESTAMPING", TimestampsHardware.String(), fmt.Errorf("interface %s %s: %w", name, why, errno)}
 	}
 	const needed = unix.SOF_TIMESTAMPING_RX_HARDWARE | unix.SOF_TIMESTAMPING_RAW_HARDWARE
-	if info, err := unix.IoctlGetEthtoolTsInfo(fd, name); err == nil && info.So_timestamping&needed != needed {
-		return refuse("cannot stamp what it receives")
+	info, err := unix.IoctlGetEthtoolTsInfo(fd, name)
+	switch {
+	case err == unix.ENODEV || err == unix.EINVAL: // EINVAL: no name at all, or a longer one than there are
+		return refuse("is not there", unix.ENODEV)
+	case err == nil && info.So_timestamping&needed != needed:
+		return refuse("cannot stamp what it receives", unix.EOPNOTSUPP)
 	}
 	if config, err := unix.IoctlGetHwTstamp(fd, name); err == nil && config.Rx_filter == unix.HWTSTAMP_FILTER_NONE {
-		return refuse("was not told to stamp what it receives (hwstamp_ctl -i " + name + " -r 1)")
+		return refuse("was not told to stamp what it receives (hwstamp_ctl -i "+name+" -r 1)", unix.EOPNOTSUPP)
 	}
 	return nil
 }

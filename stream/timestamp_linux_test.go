@@ -79,6 +79,36 @@ func TestReadIsStamped(t *testing.T) {
 	require.Equal(t, second, s.Stamp())
 }
 
+// A read that takes several segments has the time of the youngest: too late for
+// the others, too early for none.
+func TestStampIsTheYoungestSegments(t *testing.T) {
+	s, peer := connect(t, &Options{Timestamps: TimestampsSoftware})
+	stamped(t, s, peer)
+	_, err := peer.Write([]byte("old"))
+	require.NoError(t, err)
+	require.NoError(t, s.Wait(testCtx(t), false))
+	p := make([]byte, 16)
+	for try := 0; ; try++ { // the wall clock may be set under our feet
+		between := time.Now().UnixNano()
+		_, err = peer.Write([]byte("young"))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			n, err := unix.IoctlGetInt(s.FD(), unix.SIOCINQ)
+			return err == nil && n >= len("oldyoung")
+		}, 10*time.Second, time.Millisecond)
+		n, err := s.Read(p)
+		require.NoError(t, err)
+		require.Equal(t, "oldyoung", string(p[:n]))
+		if s.Stamp().Software >= between {
+			return
+		}
+		require.Zero(t, try)
+		_, err = peer.Write([]byte("old"))
+		require.NoError(t, err)
+		require.NoError(t, s.Wait(testCtx(t), false))
+	}
+}
+
 // A record that comes in two parts has the time of the second.
 func TestTLSReadIsStamped(t *testing.T) {
 	s := handshake(t, tls.VersionTLS13, ScratchRaw, nil, &tls.Config{SessionTicketsDisabled: true}, &Options{Timestamps: TimestampsSoftware})
@@ -128,7 +158,7 @@ type script struct{ Stream }
 
 // A stamped stream behaves like any other at its end and under a full load.
 func TestStampedStreamEnds(t *testing.T) {
-	s, peer := connect(t, &Options{Timestamps: TimestampsSoftware, QuickAck: true})
+	s, peer := connect(t, &Options{Timestamps: TimestampsSoftware, QuickAck: true, SendBuffer: 64 << 10, RecvBuffer: 64 << 10})
 	swap(t, s, peer)
 	_, err := peer.Write([]byte("bye"))
 	require.NoError(t, err)
@@ -162,6 +192,13 @@ func TestHardwareTimestampsNeedAnInterfaceThatStamps(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Zero(t, a.Stamp().Hardware)
+}
+
+func TestHardwareTimestampsOfAnInterface(t *testing.T) {
+	requireRefused(t, HardwareTimestamps("lo"), "SO_TIMESTAMPING", syscall.EOPNOTSUPP)
+	for _, name := range []string{"nosuch0", "", "a-name-that-is-too-long"} {
+		requireRefused(t, HardwareTimestamps(name), "SO_TIMESTAMPING", syscall.ENODEV)
+	}
 }
 
 func TestReceivingInterface(t *testing.T) {

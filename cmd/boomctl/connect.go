@@ -20,6 +20,7 @@ import (
 	"github.com/boomnet-go/boomnet/dns"
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
+	"github.com/boomnet-go/boomnet/stream"
 )
 
 // connectCmd is "boomctl connect": a WebSocket client for a person at a terminal
@@ -38,10 +39,11 @@ type connectCmd struct {
 	CACert   string `name:"cacert" placeholder:"FILE" help:"Trust the certificates in this PEM file instead of the system's."`
 	Insecure bool   `help:"Do not verify the server's certificate. For tests only."`
 
-	Resolve   []string      `sep:"none" placeholder:"HOST=ADDR" help:"Take this address for HOST instead of asking a name server; HOST= alone makes it unknown. Repeatable."`
-	Interface string        `placeholder:"NAME" help:"Use this network interface only."`
-	Source    netip.Addr    `placeholder:"ADDR" help:"Source address to bind."`
-	Timeout   time.Duration `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`
+	Resolve    []string          `sep:"none" placeholder:"HOST=ADDR" help:"Take this address for HOST instead of asking a name server; HOST= alone makes it unknown. Repeatable."`
+	Interface  string            `placeholder:"NAME" help:"Use this network interface only."`
+	Source     netip.Addr        `placeholder:"ADDR" help:"Source address to bind."`
+	Timestamps stream.Timestamps `default:"off" placeholder:"KIND" help:"Have the kernel stamp what is received: off, software, or hardware (by the NIC as well). --json then has kernel, the software stamp by CLOCK_MONOTONIC, and --latency a line."`
+	Timeout    time.Duration     `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`
 
 	JSON       bool     `name:"json" help:"Print each message as a JSON object: op, time, received (CLOCK_MONOTONIC in nanoseconds), and data or base64."`
 	Compress   bool     `help:"Offer permessage-deflate (RFC 7692)."`
@@ -51,7 +53,7 @@ type connectCmd struct {
 	For       time.Duration `placeholder:"DURATION" help:"End after this time, set-up included."`
 	Reconnect bool          `help:"After every loss and every failed try connect again, with back-off."`
 	Ping      time.Duration `placeholder:"INTERVAL" help:"Send a ping each INTERVAL, and give the connection up if nothing at all arrives between two."`
-	Latency   bool          `help:"At the end print p50, p99 and max of ping round trips (one a second, or one each --ping) and of messages whose JSON field T is CLOCK_MONOTONIC of this machine in nanoseconds."`
+	Latency   bool          `help:"At the end print p50, p99 and max of ping round trips (one a second, or one each --ping) and of messages whose JSON field T is CLOCK_MONOTONIC of this machine in nanoseconds; with --timestamps also of reads, from the kernel to here."`
 	Quiet     bool          `short:"q" help:"No status on standard error, only warnings, errors and what --latency found."`
 }
 
@@ -183,6 +185,7 @@ func (c *connectCmd) options() (*ws.Options, error) {
 	o.Stream.Interface = c.Interface
 	o.Stream.LocalAddr = c.Source
 	o.Stream.QueueBound = queueBound
+	o.Stream.Timestamps = c.Timestamps
 	if c.Compress {
 		o.Compression = &ws.Compression{}
 	}

@@ -12,12 +12,16 @@ import (
 // lies further back is some other clock's.
 const maxAge = int64(10 * time.Second)
 
-// latency collects what --latency reports: ping round trips, and how old messages
-// are that say when they were sent.
+// latency collects what --latency reports: ping round trips, how old messages are
+// that say when they were sent, and how long reads took from the kernel to here.
 type latency struct {
 	pings    stats.Histogram
 	messages stats.Histogram
+	reads    stats.Histogram
 }
+
+// read takes how long ago the kernel received what was read, in nanoseconds.
+func (l *latency) read(ns int64) { l.reads.Record(ns) }
 
 // ping takes a round trip in nanoseconds.
 func (l *latency) ping(ns int64) { l.pings.Record(ns) }
@@ -34,7 +38,7 @@ func (l *latency) report(say *notes) {
 	for _, h := range []struct {
 		name string
 		*stats.Snapshot
-	}{{"ping round trip", l.pings.Snapshot()}, {"send to receive", l.messages.Snapshot()}} {
+	}{{"ping round trip", l.pings.Snapshot()}, {"send to receive", l.messages.Snapshot()}, {"wire to handler", l.reads.Snapshot()}} {
 		if h.Count() == 0 {
 			continue
 		}

@@ -49,7 +49,7 @@ func (l *link) serve(ctx context.Context) error {
 			l.out.await(ctx.Done())
 		}
 		n, _ := l.c.Fill() // an end is Err's
-		l.take()
+		l.take(n > 0)
 		if l.out.flush(); l.out.err != nil {
 			l.outputFailed()
 		}
@@ -85,17 +85,23 @@ func (l *link) serve(ctx context.Context) error {
 }
 
 // take prints the messages of one read. What comes after the session is over is
-// dropped.
-func (l *link) take() {
+// dropped. fresh: there was a read.
+func (l *link) take(fresh bool) {
 	for {
 		m, ok := l.c.Next()
 		if !ok {
 			return
 		}
-		if !l.over {
-			l.life.Data(l.c.Received())
-			l.note(m, l.c.Received())
+		if l.over {
+			continue
 		}
+		kernel := l.c.KernelTime()
+		if fresh && kernel != 0 {
+			fresh = false
+			l.latency.read(clock.Nano() - kernel)
+		}
+		l.life.Data(l.c.Received())
+		l.note(m, l.c.Received(), kernel)
 	}
 }
 

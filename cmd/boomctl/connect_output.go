@@ -69,6 +69,7 @@ type textLine struct {
 	Op       string `json:"op"`
 	Time     string `json:"time"`
 	Received int64  `json:"received"`
+	Kernel   int64  `json:"kernel,omitempty"`
 	Data     string `json:"data"`
 }
 
@@ -76,12 +77,13 @@ type binaryLine struct {
 	Op       string `json:"op"`
 	Time     string `json:"time"`
 	Received int64  `json:"received"`
+	Kernel   int64  `json:"kernel,omitempty"`
 	Base64   []byte `json:"base64"`
 }
 
-// message appends m as one line. received is when it came, in nanoseconds of
-// CLOCK_MONOTONIC.
-func (o *output) message(m ws.Message, received int64) {
+// message appends m as one line. received is when it was read, and kernel when the
+// kernel received it, if not 0, in nanoseconds of CLOCK_MONOTONIC.
+func (o *output) message(m ws.Message, received, kernel int64) {
 	if !o.json {
 		o.buf.Write(m.Payload)
 		o.buf.WriteByte('\n')
@@ -93,9 +95,9 @@ func (o *output) message(m ws.Message, received int64) {
 	}
 	e := json.NewEncoder(o.buf)
 	e.SetEscapeHTML(false)
-	var line any = textLine{m.Op.String(), o.text, received, string(m.Payload)}
+	var line any = textLine{m.Op.String(), o.text, received, kernel, string(m.Payload)}
 	if m.Op == frame.Binary {
-		line = binaryLine{m.Op.String(), o.text, received, m.Payload}
+		line = binaryLine{m.Op.String(), o.text, received, kernel, m.Payload}
 	}
 	_ = e.Encode(line) // strings and bytes into a buffer
 }

@@ -258,9 +258,10 @@ func chosen(c *ws.Conn) (s string) {
 	return s
 }
 
-// note takes a message that was received.
-func (s *session) note(m ws.Message, at int64) {
-	s.out.message(m, at)
+// note takes a message that was received at the time at, and by the kernel at the
+// time kernel, if that is known.
+func (s *session) note(m ws.Message, at, kernel int64) {
+	s.out.message(m, at, kernel)
 	if s.cmd.Latency && m.Op == frame.Text {
 		s.latency.message(m.Payload, at)
 	}

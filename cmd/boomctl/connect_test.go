@@ -346,6 +346,36 @@ func TestConnectLatency(t *testing.T) {
 	require.Regexp(t, `(?m)^boomctl: connect: send to receive: 1 samples, p50 \S+, p99 \S+, max \S+$`, o.stderr)
 }
 
+func TestConnectTimestamps(t *testing.T) {
+	url := newServer(t, func(p *peer) {
+		for range 50 { // the kernel takes its time to begin to stamp
+			p.send(frame.Text, "x")
+			time.Sleep(5 * time.Millisecond)
+		}
+		p.close(frame.CloseNormal, "")
+		p.serve(nil)
+	})
+	o := connectTo(t, t.Context(), nil, "--quiet", "--json", "--latency", "--timestamps", "software", url)
+	require.Equal(t, exitOK, o.status, o.stderr)
+	require.Regexp(t, `(?m)^boomctl: connect: wire to handler: [1-9]\d* samples, p50 \S+, p99 \S+, max \S+$`, o.stderr)
+	stamped := 0
+	for line := range strings.Lines(o.stdout) {
+		var l textLine
+		require.NoError(t, json.Unmarshal([]byte(line), &l))
+		if l.Kernel != 0 {
+			stamped++
+			require.LessOrEqual(t, l.Kernel, l.Received+int64(time.Millisecond))
+		}
+	}
+	require.Positive(t, stamped)
+
+	o = connectTo(t, t.Context(), nil, "--quiet", "--timestamps", "hardware", url)
+	require.Equal(t, exitConnect, o.status, o.stderr)
+	require.Contains(t, o.stderr, "interface lo cannot stamp what it receives")
+	_, err := parseConnect("--timestamps", "nic", url)
+	require.ErrorContains(t, err, "want off, software or hardware")
+}
+
 func TestConnectGivesUpASilentPeer(t *testing.T) {
 	release := make(chan struct{})
 	url := newServer(t, func(p *peer) { <-release })

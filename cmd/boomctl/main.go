@@ -22,6 +22,7 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
 	Exchange   exchangeCmd   `cmd:"" help:"Run a simulated exchange."`
 	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`
@@ -63,7 +64,11 @@ func newParser(c *cli) *kong.Kong {
 
 func main() {
 	parser := newParser(new(cli))
-	ctx, err := parser.Parse(os.Args[1:])
+	args := os.Args[1:]
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
 	if err != nil {
 		parser.Stdout = os.Stderr // the usage shown after a mistake is not output
 	}

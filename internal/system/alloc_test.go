@@ -52,13 +52,16 @@ func (f *paired) dial(context.Context, string, *stream.Options) (stream.Stream, 
 		return nil, err
 	}
 	f.peer = fds[1]
-	go func() {
-		file := fdConn{fds[1]}
-		if answer, err := acceptUpgrade(file); err == nil {
-			file.Write(answer)
-		}
-	}()
+	go f.accept()
 	return stream.NewTCP(fds[0], nil)
+}
+
+// accept answers the upgrade.
+func (f *paired) accept() {
+	peer := fdConn{f.peer}
+	if answer, err := acceptUpgrade(peer); err == nil {
+		peer.Write(answer)
+	}
 }
 
 type fdConn struct{ fd int }

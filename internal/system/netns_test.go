@@ -65,19 +65,26 @@ func newCable(t *testing.T) *cable {
 	ip(t, "-n", c.name, "addr", "add", "198.18.77.2/30", "dev", c.name+"b")
 	ip(t, "-n", c.name, "link", "set", c.name+"b", "up")
 	ip(t, "-n", c.name, "link", "set", "lo", "up")
-	cmd := exec.Command("ip", "netns", "exec", c.name, os.Args[0], "-test.run", "^TestServeInNamespace$")
-	cmd.Env = append(os.Environ(), inNamespace+"=198.18.77.2:9443")
+	line := startIn(t, c.name, "TestServeInNamespace", inNamespace+"=198.18.77.2:9443")
+	c.url = strings.TrimSpace(strings.TrimPrefix(line, "serving "))
+	require.True(t, strings.HasPrefix(c.url, "ws://"), line)
+	return c
+}
+
+// startIn runs one of these tests in a process of its own inside a namespace, and
+// returns the first line that it prints. It ends when its standard input does.
+func startIn(t *testing.T, namespace, test, env string) (line string) {
+	cmd := exec.Command("ip", "netns", "exec", namespace, os.Args[0], "-test.run", "^"+test+"$")
+	cmd.Env = append(os.Environ(), env)
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err = bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	c.url = strings.TrimSpace(strings.TrimPrefix(line, "serving "))
-	require.True(t, strings.HasPrefix(c.url, "ws://"), line)
-	return c
+	return line
 }
 
 // cut takes the far end down: nothing arrives there or comes from there.

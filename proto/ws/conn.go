@@ -102,6 +102,8 @@ type Conn struct {
 	zeroMask   bool
 	maxMessage int
 	received   int64
+	stamped    stream.Stamped // s, if its reads are stamped
+	wall       clock.Wall
 	count      Counters
 
 	fragments frame.Opcode // of the message being sent in fragments; 0: none
@@ -142,6 +144,7 @@ func New(s stream.Stream, o *Options, readAhead []byte) *Conn {
 	d := o.withDefaults()
 	c := &Conn{
 		s:          s,
+		stamped:    stampedStream(s),
 		checkUTF8:  !d.SkipUTF8,
 		zeroMask:   d.ZeroMask,
 		maxMessage: d.MaxMessage,
@@ -180,7 +183,7 @@ func (c *Conn) Err() error {
 }
 
 // Received is when the last read that brought bytes was made, in nanoseconds of
-// the clock: one time for all messages of that read.
+// the clock: one time for all messages of that read. KernelTime is the kernel's.
 func (c *Conn) Received() int64 { return c.received }
 
 // Counters returns the counts so far.

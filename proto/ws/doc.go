@@ -26,6 +26,10 @@
 // bytes received, never with a length announced. Control frames met on the way
 // are answered, shown to OnControl, and do not end a batch.
 //
+// All messages of one read share its time, [Conn.Received]. Where the stream is
+// stamped (stream.Options.Timestamps) they also share the kernel's: [Conn.KernelTime]
+// by the same clock, [Conn.Stamp] as it came.
+//
 // # Memory
 //
 // The read buffer is lent ([Conn.Lend]) by whoever drives many connections and
