@@ -8,7 +8,6 @@
 // A connection without a reactor:
 //
 //	single        one connection in a loop of one's own, no reactor
-//	auth          log in at the upgrade: headers, subprotocols, what a refusal says
 //	tls           roots, names and versions of one's own, a key log for Wireshark
 //	http          HTTP/1.1 requests over a stream, several on one connection
 //
@@ -26,6 +25,7 @@
 //
 // What a connection lives through:
 //
+//	auth          log in at the upgrade: a signature each time, subprotocols, refusals
 //	reconnect     losses, delays, and what is worth another try
 //	renew         a new connection before the old one is too old, nothing missed
 //	heartbeat     pings, round trips, connections that are open but dead
