@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"time"
@@ -40,12 +41,20 @@ type WebSocket struct {
 	Options ws.Options
 	// Policy is deadlines and back-off.
 	Policy Policy
+	// Sign, if not nil, is called for each connection before its opening handshake,
+	// for what is good for this one only: a signature with the time in it, a token
+	// that expires. It may change path and query of u and the fields of header,
+	// copies of URL and Options.Header. It runs on the connector goroutine, several
+	// calls at a time, and may block until ctx ends (Policy.UpgradeTimeout). An
+	// error is a loss in phase User.
+	Sign func(ctx context.Context, u *url.URL, header http.Header) error
 
 	bound      bool
 	url        *url.URL
 	target     string
 	conn       *ws.Conn // nil unless open
 	hot        *webSocketHot
+	timer      int64 // SetTimer; 0: not set
 	onData     func(*ws.Conn) error
 	onOpen     func(*ws.Conn) error
 	onControl  func(*ws.Conn, ws.Control)
@@ -66,12 +75,14 @@ func (w *WebSocket) RoundTrip() time.Duration {
 	return w.hot.roundTrip
 }
 
-// SetTimer has OnTimer called at the time at (see package clock), or in the
-// first turn after it; 0 takes it back. There is one timer a connection and it
-// dies with it. Reactor's goroutine only; nothing happens when not open.
+// SetTimer has OnTimer called once at the time at (see package clock), or in the
+// first turn after it; 0 takes it back. There is one timer: setting it again moves
+// it, a connection that renews another one (Policy.TimeToLive) takes it over, a
+// loss takes it back. Reactor's goroutine only; nothing happens when not open.
 func (w *WebSocket) SetTimer(at int64) {
 	if w.hot != nil {
-		w.hot.setUserTimer(at)
+		w.timer = at
+		w.hot.arm()
 	}
 }
 
@@ -130,7 +141,7 @@ func (w *WebSocket) Bind(self any) error {
 }
 
 // Unbind implements Binder.
-func (w *WebSocket) Unbind() { w.bound, w.conn, w.hot = false, nil, nil }
+func (w *WebSocket) Unbind() { w.bound, w.conn, w.hot, w.timer = false, nil, nil, 0 }
 
 // EndpointHost implements Hosted.
 func (w *WebSocket) EndpointHost() string {
@@ -157,7 +168,16 @@ func (w *WebSocket) Connect(ctx context.Context, via *Connector) (Hot, error) {
 		return nil, err
 	}
 	via.Enter(Upgrading)
-	c, err := ws.Upgrade(ctx, s, w.url, &opts)
+	u := *w.url
+	if w.Sign != nil {
+		if opts.Header = opts.Header.Clone(); opts.Header == nil {
+			opts.Header = make(http.Header)
+		}
+		if err := w.Sign(ctx, &u, opts.Header); err != nil {
+			return nil, ByUser(err)
+		}
+	}
+	c, err := ws.Upgrade(ctx, s, &u, &opts)
 	if err != nil {
 		return nil, err
 	}

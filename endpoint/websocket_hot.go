@@ -19,10 +19,9 @@ type webSocketHot struct {
 	at Attachment
 
 	// Times at which something is to be done; 0: nothing is.
-	userTimer int64 // SetTimer
-	closeBy   int64 // the close handshake must be over
-	pingAt    int64 // the next ping
-	pongBy    int64 // the answer to the last one must have come
+	closeBy int64 // the close handshake must be over
+	pingAt  int64 // the next ping
+	pongBy  int64 // the answer to the last one must have come
 
 	pingEvery, pongWithin time.Duration
 	pingSent              int64
@@ -46,6 +45,7 @@ func (h *webSocketHot) OnAttach(at Attachment) error {
 		h.c.OnControl = h.control
 	}
 	if !at.Next() {
+		h.w.timer = 0 // of a connection that was lost
 		h.OnPromote()
 	}
 	if h.pingEvery > 0 {
@@ -59,7 +59,10 @@ func (h *webSocketHot) OnAttach(at Attachment) error {
 }
 
 // OnPromote implements Promoter.
-func (h *webSocketHot) OnPromote() { h.w.conn, h.w.hot = h.c, h }
+func (h *webSocketHot) OnPromote() {
+	h.w.conn, h.w.hot = h.c, h
+	h.arm()
+}
 
 // OnDetach implements Detacher: the endpoint forgets the connection.
 func (h *webSocketHot) OnDetach() {
@@ -118,8 +121,8 @@ func (h *webSocketHot) OnTimer(now int64) error {
 			return err
 		}
 	}
-	if due(h.userTimer, now) {
-		h.userTimer = 0
+	if due(h.userTimer(), now) {
+		h.w.timer = 0
 		if h.w.onTimer != nil {
 			if err := h.w.onTimer(h.c, now); err != nil {
 				return h.user(err)
@@ -200,9 +203,12 @@ func (h *webSocketHot) age() {
 	}
 }
 
-func (h *webSocketHot) setUserTimer(at int64) {
-	h.userTimer = at
-	h.arm()
+// userTimer is what SetTimer has set, for the current connection.
+func (h *webSocketHot) userTimer() int64 {
+	if h.w.hot != h {
+		return 0
+	}
+	return h.w.timer
 }
 
 func due(at, now int64) bool { return at != 0 && now >= at }
@@ -210,7 +216,7 @@ func due(at, now int64) bool { return at != 0 && now >= at }
 // arm sets the one timer of the connection to the earliest of its uses.
 func (h *webSocketHot) arm() {
 	at := int64(0)
-	for _, t := range [...]int64{h.userTimer, h.closeBy, h.pingAt, h.pongBy} {
+	for _, t := range [...]int64{h.userTimer(), h.closeBy, h.pingAt, h.pongBy} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}

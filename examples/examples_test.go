@@ -189,7 +189,7 @@ func TestExamples(t *testing.T) {
 		{"compression", "/ws/btcusdt@depth", []string{"-for", "500ms"}, nil,
 			`^plain +[1-9].*: 10\d %\ntakeover +[1-9].*: +\d\d %\neach alone +[1-9].*: +\d\d %\n$`},
 		{"record", "/ws/btcusdt@trade", []string{"-n", "20"}, nil,
-			`^recorded \d\d messages .* by us: 1000 normal\nreplayed \d\d messages .* by the peer: 1000 normal\nthe same: true\n$`},
+			`^tape /\S+\nrecorded \d\d messages .* by us: 1000 normal\nreplayed \d\d messages .* by the peer: 1000 normal\nthe same: true\n$`},
 	} {
 		for _, secure := range []bool{false, true} {
 			name := c.name

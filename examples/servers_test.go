@@ -1,8 +1,11 @@
 package examples
 
 import (
+	"crypto/hmac"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -11,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,13 +66,25 @@ func testHTTP(t *testing.T, bin string) {
 		run(t, file, "-n", "2", "-url", strings.Replace(url, "ws", "http", 1)+"/control/stats").end())
 }
 
-// testAuth plays a venue that wants a signature and speaks trading.v1.
+// testAuth plays a venue that wants a new signature each time and speaks trading.v1.
 func testAuth(t *testing.T, bin string) {
 	file := filepath.Join(bin, "auth")
+	var signatures sync.Map
+	var tries atomic.Int64
 	venue := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Api-Key") != "alice" || len(r.Header.Get("X-Signature")) != 64 || r.Header.Get("X-Timestamp") == "" ||
-			r.Header.Get("Sec-WebSocket-Protocol") != "trading.v2, trading.v1" {
+		mac := hmac.New(sha256.New, []byte("secret"))
+		mac.Write([]byte(r.Header.Get("X-Timestamp") + "GET/ws?v=1"))
+		signature := r.Header.Get("X-Signature")
+		_, used := signatures.LoadOrStore(signature, true)
+		switch {
+		case used || signature != hex.EncodeToString(mac.Sum(nil)) || r.Header.Get("X-Api-Key") != "alice":
 			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		case tries.Add(1) == 1:
+			http.Error(w, "too early", http.StatusServiceUnavailable)
+			return
+		case r.Header.Get("Sec-WebSocket-Protocol") != "trading.v2, trading.v1":
+			http.Error(w, "no subprotocol", http.StatusBadRequest)
 			return
 		}
 		c, in, err := http.NewResponseController(w).Hijack()
@@ -83,10 +100,10 @@ func testAuth(t *testing.T, bin string) {
 	}))
 	defer venue.Close()
 	url := strings.Replace(venue.URL, "http", "ws", 1)
-	require.Equal(t, "logged in, subprotocol \"trading.v1\", server \"venue\"\nend: ws: closed by us: 1000 normal\n",
-		run(t, file, "-url", url+"/ws", "-key", "alice").end())
-	require.Equal(t, "refused: 401 Unauthorized, \"who are you?\\n\", the server refused the upgrade\n",
-		run(t, file, "-url", url+"/ws", "-key", "mallory").end())
+	require.Equal(t, "try 1: 503 Service Unavailable, \"too early\\n\"\nlogged in, subprotocol \"trading.v1\", server \"venue\"\n",
+		run(t, file, "-url", url+"/ws?v=1", "-key", "alice", "-secret", "secret").end())
+	require.Equal(t, "refused: 401 Unauthorized, \"who are you?\\n\"\n",
+		run(t, file, "-url", url+"/ws?v=1", "-key", "mallory", "-secret", "secret").end())
 	exchange, ca := startExchange(t, true)
 	require.Contains(t, run(t, file, "-url", exchange+"/ws", "-cacert", ca).end(), `logged in, subprotocol "", server ""`)
 }

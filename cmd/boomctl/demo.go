@@ -84,9 +84,6 @@ var demoPolicy = endpoint.Policy{MaxDelay: time.Second, HealthyAfter: time.Secon
 
 // run is Run with its surroundings as arguments.
 func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
-	if err := d.check(); err != nil {
-		return err
-	}
 	strategy, err := idle.Parse(d.Idle)
 	if err != nil {
 		return err
@@ -138,25 +135,27 @@ func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
 	return errors.Join(err, show.final(s))
 }
 
-// check refuses flags that make no sense. What only the exchange can know it says
-// itself.
-func (d *demoCmd) check() error {
+// Validate is called by kong; its errors are usage errors. What only the exchange
+// can know it says itself.
+func (d *demoCmd) Validate() error {
 	if len(d.Symbols) == 0 || len(d.Symbols) > maxSymbols {
-		return fmt.Errorf("demo: %d symbols, must be 1 to %d", len(d.Symbols), maxSymbols)
+		return fmt.Errorf("%d symbols, must be 1 to %d", len(d.Symbols), maxSymbols)
 	}
 	for i, symbol := range d.Symbols {
 		switch {
 		case symbol == "" || len(symbol) > maxSymbol || strings.Trim(symbol, "abcdefghijklmnopqrstuvwxyz0123456789_") != "":
-			return fmt.Errorf("demo: --symbols: %q, must be 1 to %d lower-case letters, digits and _", symbol, maxSymbol)
+			return fmt.Errorf("--symbols: %q, must be 1 to %d lower-case letters, digits and _", symbol, maxSymbol)
 		case slices.Contains(d.Symbols[:i], symbol):
-			return fmt.Errorf("demo: --symbols: %q is there twice", symbol)
+			return fmt.Errorf("--symbols: %q is there twice", symbol)
 		}
 	}
 	if d.For < 0 {
-		return fmt.Errorf("demo: --for %v is negative", d.For)
+		return fmt.Errorf("--for %v is negative", d.For)
 	}
 	if !(d.Rate > 0) {
-		return fmt.Errorf("demo: --rate %v, must be above 0", d.Rate)
+		return fmt.Errorf("--rate %v, must be above 0", d.Rate)
 	}
-	return nil
+	_, idleErr := idle.Parse(d.Idle)
+	_, kindErr := selector.ParseKind(d.Selector)
+	return errors.Join(idleErr, kindErr)
 }

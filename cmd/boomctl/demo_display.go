@@ -26,10 +26,14 @@ func (d *demoCmd) newDisplay(out *os.File) display {
 	if d.JSON {
 		return &textDisplay{w: out, write: writeJSON, last: writeJSON}
 	}
-	if _, _, ok := term.Size(out); ok && os.Getenv("TERM") != "dumb" {
-		return &screenDisplay{out: out, screen: term.NewScreen(out), colour: term.Colour()}
+	width, _, terminal := term.Size(out)
+	if terminal && os.Getenv("TERM") != "dumb" {
+		return &screenDisplay{out: out, screen: term.NewScreen(out), colour: term.Colour(out)}
 	}
-	return &textDisplay{w: out, write: writeLines, last: writeSummary, tell: writeEvent}
+	if !terminal {
+		width = summaryWidth
+	}
+	return &textDisplay{w: out, write: writeLines, last: summaryWriter(width), tell: writeEvent}
 }
 
 // textDisplay writes each second, and each event when it happens.
@@ -111,13 +115,15 @@ func (d *screenDisplay) draw(s *snapshot) (*term.Canvas, int) {
 
 func (d *screenDisplay) close() error { return d.screen.Leave() }
 
-// summaryWidth and summaryHeight are the size of a summary that is not for a terminal.
+// summaryWidth and summaryHeight are the size of a summary that is not for a screen.
 const summaryWidth, summaryHeight = 120, 60
 
-// writeSummary writes the final snapshot as a frame without colours.
-func writeSummary(w io.Writer, s *snapshot) error {
-	c := term.NewCanvas(summaryWidth, false)
-	drawFrame(c, s, summaryHeight)
-	_, err := io.WriteString(w, "\n"+c.String())
-	return err
+// summaryWriter writes the final snapshot as a frame without colours.
+func summaryWriter(width int) func(io.Writer, *snapshot) error {
+	return func(w io.Writer, s *snapshot) error {
+		c := term.NewCanvas(width, false)
+		drawFrame(c, s, summaryHeight)
+		_, err := io.WriteString(w, "\n"+c.String())
+		return err
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -45,10 +46,16 @@ type demoProcess struct {
 
 func startDemo(t *testing.T, stdout *os.File, args ...string) *demoProcess {
 	t.Helper()
+	return startDemoWith(t, nil, stdout, args...)
+}
+
+// startDemoWith is startDemo with more environment.
+func startDemoWith(t *testing.T, env []string, stdout *os.File, args ...string) *demoProcess {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p := &demoProcess{Cmd: exec.Command(self, append([]string{"demo"}, args...)...)}
-	p.Env = append(os.Environ(), runDemo+"=1", "TERM=xterm", "NO_COLOR=")
+	p.Env = append(os.Environ(), append([]string{runDemo + "=1", "TERM=xterm", "NO_COLOR="}, env...)...)
 	p.Stdout, p.Stderr = stdout, &p.stderr
 	require.NoError(t, p.Start())
 	hung := time.AfterFunc(demoLimit, func() { _ = p.Process.Kill() })
@@ -246,20 +253,57 @@ func zombie(pid int) bool {
 }
 
 func TestDemoOnATerminal(t *testing.T) {
-	master, slave := openTerminal(t, 80, 24)
-	p := startDemo(t, slave, "--for=1500ms", "--faults-every=0")
-	require.NoError(t, slave.Close())
-	shown, err := io.ReadAll(master)
-	require.ErrorIs(t, err, syscall.EIO) // that is how the end of a terminal shows
-	require.NoError(t, p.Wait(), "%s", &p.stderr)
-	text := string(shown)
+	text := demoOnATerminal(t)
 	require.True(t, strings.HasPrefix(text, "\x1b[?1049h\x1b[?25l"), "the cursor is hidden")
 	before, after, left := strings.Cut(text, "\x1b[?25h\x1b[?1049l")
 	require.True(t, left, "the cursor and the screen come back")
 	require.Contains(t, before, "boomnet demo")
 	require.Contains(t, before, "\x1b[32m● open")
+	require.Contains(t, after, "\x1b[32m● open")
 	require.Contains(t, after, "time is up")
 	require.NotContains(t, after, "\x1b[?")
+}
+
+// NO_COLOR takes the colours, and the other styles with them, not the display.
+func TestDemoWithoutColours(t *testing.T) {
+	text := demoOnATerminal(t, "NO_COLOR=1")
+	require.True(t, strings.HasPrefix(text, "\x1b[?1049h"))
+	require.Contains(t, text, "● open")
+	require.NotRegexp(t, "\x1b\\[[0-9;]*m", text)
+}
+
+// A dumb terminal gets lines, none longer than it is wide, and no escapes.
+func TestDemoOnADumbTerminal(t *testing.T) {
+	text := demoOnATerminal(t, "TERM=dumb")
+	require.Contains(t, text, "OPEN")
+	require.NotContains(t, text, "\x1b")
+	_, summary, found := strings.Cut(text, "boomnet demo")
+	require.True(t, found)
+	for _, line := range strings.Split(summary, "\r\n") {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), 80, line)
+	}
+}
+
+// A pipe gets lines without escapes, whatever TERM says.
+func TestDemoOnAPipe(t *testing.T) {
+	p, out := startDemoOnPipe(t, "--for=1200ms", "--faults-every=0")
+	text, err := io.ReadAll(out)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(), "%s", &p.stderr)
+	require.Contains(t, string(text), "time is up")
+	require.NotContains(t, string(text), "\x1b")
+}
+
+// demoOnATerminal is all that a short demo shows on a terminal of 80 by 24.
+func demoOnATerminal(t *testing.T, env ...string) string {
+	t.Helper()
+	master, slave := openTerminal(t, 80, 24)
+	p := startDemoWith(t, env, slave, "--for=1500ms", "--faults-every=0")
+	require.NoError(t, slave.Close())
+	shown, err := io.ReadAll(master)
+	require.ErrorIs(t, err, syscall.EIO) // that is how the end of a terminal shows
+	require.NoError(t, p.Wait(), "%s", &p.stderr)
+	return string(shown)
 }
 
 // openTerminal makes a pseudo terminal.
@@ -284,24 +328,28 @@ func openTerminal(t *testing.T, width, height uint16) (master, slave *os.File) {
 }
 
 func TestDemoFlags(t *testing.T) {
-	good := func() *demoCmd { return &demoCmd{Symbols: []string{"btcusdt"}, Rate: 1} }
-	require.NoError(t, good().check())
+	good := func() *demoCmd {
+		return &demoCmd{Symbols: []string{"btcusdt"}, Rate: 1, Idle: "backoff", Selector: "epoll"}
+	}
+	require.NoError(t, good().Validate())
 	for _, c := range []struct {
 		name string
 		set  func(*demoCmd)
 		err  string
 	}{
-		{"no symbol", func(d *demoCmd) { d.Symbols = nil }, "demo: 0 symbols, must be 1 to 64"},
-		{"empty symbol", func(d *demoCmd) { d.Symbols = []string{""} }, `demo: --symbols: "", must be 1 to 32 lower-case letters, digits and _`},
-		{"bad symbol", func(d *demoCmd) { d.Symbols = []string{"a", "B!"} }, `demo: --symbols: "B!", must be 1 to 32 lower-case letters, digits and _`},
-		{"symbol twice", func(d *demoCmd) { d.Symbols = []string{"a", "b", "a"} }, `demo: --symbols: "a" is there twice`},
-		{"negative time", func(d *demoCmd) { d.For = -time.Second }, "demo: --for -1s is negative"},
-		{"rate of 0", func(d *demoCmd) { d.Rate = 0 }, "demo: --rate 0, must be above 0"},
+		{"no symbol", func(d *demoCmd) { d.Symbols = nil }, "0 symbols, must be 1 to 64"},
+		{"empty symbol", func(d *demoCmd) { d.Symbols = []string{""} }, `--symbols: "", must be 1 to 32 lower-case letters, digits and _`},
+		{"bad symbol", func(d *demoCmd) { d.Symbols = []string{"a", "B!"} }, `--symbols: "B!", must be 1 to 32 lower-case letters, digits and _`},
+		{"symbol twice", func(d *demoCmd) { d.Symbols = []string{"a", "b", "a"} }, `--symbols: "a" is there twice`},
+		{"negative time", func(d *demoCmd) { d.For = -time.Second }, "--for -1s is negative"},
+		{"no idle strategy", func(d *demoCmd) { d.Idle = "sleepy" }, `idle: unknown strategy "sleepy": want noop, spin, yield, backoff, park(DURATION), sleep-ns or sleep-ms`},
+		{"no selector", func(d *demoCmd) { d.Selector = "poll" }, `selector: unknown selector "poll": want epoll or direct`},
+		{"rate of 0", func(d *demoCmd) { d.Rate = 0 }, "--rate 0, must be above 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := good()
 			c.set(d)
-			require.EqualError(t, d.check(), c.err)
+			require.EqualError(t, d.Validate(), c.err)
 		})
 	}
 	every := func(d time.Duration) *time.Duration { return &d }

@@ -29,7 +29,7 @@ type exchangeCmd struct {
 
 	Rate   float64 `default:"10" placeholder:"N" help:"Messages a second of each stream (default ${default})."`
 	Seed   uint64  `default:"1" placeholder:"N" help:"Seed of prices and random faults (default ${default})."`
-	Record string  `placeholder:"FILE" help:"Write every generated message to a new file, which --feed can serve."`
+	Record string  `placeholder:"FILE" help:"Write every message generated, that is of the streams that clients subscribe to, to a new file, which --feed can serve; compressed with gzip."`
 
 	Feed  string `placeholder:"FILE" help:"Serve a recorded feed instead of a generated market: lines of seconds, tab, payload; plain or gzip."`
 	Speed speed  `default:"1" placeholder:"N" help:"How many times faster than recorded; 0 or max: as fast as it goes (default ${default})."`
@@ -54,7 +54,8 @@ func (*exchangeCmd) about() about {
 		{"ws://127.0.0.1:9443, ten messages a second a stream.", "boomctl exchange"},
 		{"wss://, and the certificate that clients must trust.", "boomctl exchange --rate 1000 --ca-out ca.pem"},
 		{"Disconnects, stalls and garbles, one each second.", "boomctl exchange --faults --faults-every 1s"},
-		{"Record a minute, then serve it over and over, twice as fast.", "timeout 60 boomctl exchange --record feed.gz\nboomctl exchange --feed feed.gz --loop --speed 2"},
+		{"Record what its clients subscribe to, until Ctrl-C.", "boomctl exchange --record feed.gz"},
+		{"Serve a recorded feed over and over, twice as fast.", "boomctl exchange --feed feed.gz --loop --speed 2"},
 	}}
 }
 
@@ -78,14 +79,19 @@ func (s *speed) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Run serves until Ctrl-C, SIGTERM, or with --parent the end of standard input.
-func (c *exchangeCmd) Run() error {
+// Validate is called by kong; its errors are usage errors.
+func (c *exchangeCmd) Validate() error {
 	if !(c.Rate > 0) {
 		return fmt.Errorf("--rate %v: must be above 0", c.Rate)
 	}
 	if c.FaultsEvery <= 0 {
 		return fmt.Errorf("--faults-every %v: must be above 0", c.FaultsEvery)
 	}
+	return nil
+}
+
+// Run serves until Ctrl-C, SIGTERM, or with --parent the end of standard input.
+func (c *exchangeCmd) Run() error {
 	if c.CPU >= 0 {
 		if err := pin(c.CPU); err != nil {
 			return err
@@ -201,7 +207,9 @@ func pin(cpu int) error {
 	if have == want {
 		return nil
 	}
-	if err := unix.SchedSetaffinity(0, &want); err != nil {
+	if err := unix.SchedSetaffinity(0, &want); err == unix.EINVAL {
+		return fmt.Errorf("--cpu %d: not a CPU that this process may use: %w", cpu, err)
+	} else if err != nil {
 		return fmt.Errorf("--cpu %d: %w", cpu, err)
 	}
 	self, err := os.Executable()

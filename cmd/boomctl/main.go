@@ -64,7 +64,11 @@ func newParser(c *cli) *kong.Kong {
 
 func main() {
 	parser := newParser(new(cli))
-	ctx, err := parser.Parse(os.Args[1:])
+	args := os.Args[1:]
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
 	if err != nil {
 		parser.Stdout = os.Stderr // the usage shown after a mistake is not output
 	}

@@ -32,6 +32,13 @@ func (*sockoptsCmd) Help() string {
 Options of which the first read may need a network card's queue, or its clock, can only be accepted or refused here. Run it as the user that will run the client: some options need CAP_NET_ADMIN.`
 }
 
+func (*sockoptsCmd) about() about {
+	return about{examples: []example{
+		{"What works here, and what it is good for.", "boomctl sockopts"},
+		{"What is refused, for a script.", "boomctl sockopts --json | grep refused"},
+	}}
+}
+
 // sockoptResult is what came of one probe; a line of --json.
 type sockoptResult struct {
 	Option  string `json:"option"`

@@ -26,43 +26,6 @@ import (
 	"github.com/boomnet-go/boomnet/reactor"
 )
 
-// Feed hands prices to the strategy. It never waits for it.
-type Feed struct {
-	endpoint.WebSocket
-	prices  chan<- string
-	dropped atomic.Int64
-}
-
-// OnData copies what leaves the reactor: the payload is a view. (A send on a
-// channel wakes its receiver, which costs some µs: fine for a decision now and then.)
-func (f *Feed) OnData(c *ws.Conn) error {
-	for m, ok := c.Next(); ok; m, ok = c.Next() {
-		select {
-		case f.prices <- string(m.Payload):
-		default:
-			f.dropped.Add(1)
-		}
-	}
-	return c.Err()
-}
-
-// Orders counts what comes back, on its own reactor.
-type Orders struct {
-	endpoint.WebSocket
-	left int
-	done func()
-}
-
-// OnData takes the acknowledgements.
-func (o *Orders) OnData(c *ws.Conn) error {
-	for _, ok := c.Next(); ok; _, ok = c.Next() {
-		if o.left--; o.left == 0 {
-			o.done()
-		}
-	}
-	return c.Err()
-}
-
 func main() {
 	url := flag.String("url", "ws://127.0.0.1:9443", "exchange, without a path")
 	list := flag.String("cpus", "-1,-1,-1", "cores of the two feeds and of the orders; -1: not pinned")

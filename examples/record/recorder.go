@@ -36,6 +36,22 @@ type Recorder struct {
 	err   error // of the file
 }
 
+// recordTo is a Seams.Dial that records what it dials to a new file, which nobody
+// else may read: it holds all that the venue tells us.
+func recordTo(name string, seed [seedSize]byte) func(context.Context, string, *stream.Options) (stream.Stream, error) {
+	return func(ctx context.Context, target string, o *stream.Options) (stream.Stream, error) {
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		s, err := o.Dial(ctx, target)
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		return NewRecorder(s, file, seed), nil
+	}
+}
+
 // NewRecorder records s to file, which it owns from now on.
 func NewRecorder(s stream.Stream, file *os.File, seed [seedSize]byte) *Recorder {
 	r := &Recorder{Stream: s, file: file, out: bufio.NewWriterSize(file, 1<<20)}

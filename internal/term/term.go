@@ -21,32 +21,30 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // Size returns the width and height, in characters, of the terminal that f is.
 // ok is false when f is no terminal. A terminal that does not know its size
 // counts as 80 by 24.
 func Size(f *os.File) (width, height int, ok bool) {
-	raw, err := f.SyscallConn()
-	if err != nil {
+	fd := int(f.Fd())
+	if !term.IsTerminal(fd) {
 		return 0, 0, false
 	}
-	err = raw.Control(func(fd uintptr) {
-		if _, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err != nil {
-			return
-		}
-		ok, width, height = true, 80, 24
-		if size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ); err == nil && size.Col > 0 && size.Row > 0 {
-			width, height = int(size.Col), int(size.Row)
-		}
-	})
-	return width, height, ok && err == nil
+	width, height, err := term.GetSize(fd)
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24, true
+	}
+	return width, height, true
 }
 
-// Colour reports whether the environment allows colours: NO_COLOR is unset or
-// empty, and TERM is not "dumb".
-func Colour() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
+// Colour reports whether what is written to f may have colours: f is a terminal,
+// TERM is not "dumb", and NO_COLOR is unset or empty.
+func Colour(f *os.File) bool {
+	_, _, ok := Size(f)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
 
 // The escape sequences that a Screen uses.
 const (

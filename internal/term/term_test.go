@@ -3,6 +3,7 @@ package term
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -69,12 +70,20 @@ func TestSizeOfNoTerminal(t *testing.T) {
 func TestColour(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "")
-	require.True(t, Colour())
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer terminal.Close()
+	require.True(t, Colour(terminal))
 	t.Setenv("NO_COLOR", "1")
-	require.False(t, Colour())
+	require.False(t, Colour(terminal))
 	t.Setenv("NO_COLOR", "")
 	t.Setenv("TERM", "dumb")
-	require.False(t, Colour())
+	require.False(t, Colour(terminal))
+	t.Setenv("TERM", "xterm")
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer file.Close()
+	require.False(t, Colour(file))
 }
 
 func TestFormats(t *testing.T) {
