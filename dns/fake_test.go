@@ -168,7 +168,7 @@ func code(c dnsmessage.RCode) func(*dnsmessage.Message) {
 func soa(zone string, ttl, minimum uint32) func(*dnsmessage.Message) {
 	return func(m *dnsmessage.Message) {
 		m.Authorities = append(m.Authorities, dnsmessage.Resource{Header: header(zone, dnsmessage.TypeSOA, ttl),
-			Body: &dnsmessage.SOAResource{NS: name("ns." + zone), MBox: name("root." + zone), MinTTL: minimum}})
+			Body: &dnsmessage.SOAResource{NS: name("ns.example."), MBox: name("root.example."), MinTTL: minimum}})
 	}
 }
 
