@@ -1,7 +1,6 @@
 package affinity
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,9 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrUnavailable says that a CPU does not exist or that this process may not use it.
-var ErrUnavailable = errors.New("affinity: CPU not available to this process")
 
 // Available returns the CPUs that this process may use, whatever the reason
 // (cgroups, taskset, CPUs that are offline): what the kernel says of its threads,

@@ -8,9 +8,6 @@ import (
 	"runtime"
 )
 
-// ErrUnavailable is never answered here.
-var ErrUnavailable = errors.New("affinity: CPU not available to this process")
-
 func Available() (Set, error) { return Set{}, unsupported("sched_getaffinity(2)") }
 func Thread() (Set, error)    { return Set{}, unsupported("sched_getaffinity(2)") }
 func Current() (int, error)   { return 0, unsupported("getcpu(2)") }

@@ -1,6 +1,12 @@
 package affinity
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
+
+// ErrUnavailable says that a CPU does not exist or that this process may not use it.
+var ErrUnavailable = errors.New("affinity: CPU not available to this process")
 
 // Placement says where a thread runs. The zero value is Unbound: wherever the
 // kernel puts it.

@@ -27,8 +27,49 @@
 //
 // CPUs are known by the kernel's numbers, as in /proc/cpuinfo. [Available] says
 // which ones this process may use: inside a container they need not begin at 0
-// nor be without gaps. [Set] and [Placement] work on every system, the rest is
-// for Linux.
+// nor be without gaps.
+//
+// # Which CPU
+//
+// [Local] reads what sysfs tells of the machine, and [Topology.Place] chooses CPUs
+// by a [Policy]:
+//
+//	plan, err := affinity.Local().Place(2, affinity.Policy{
+//		Kind:      affinity.KindPack, // near each other
+//		NearNIC:   "eth0",            // and near the interface
+//		AvoidSMT:  true,              // a core each
+//		AvoidCPU0: true,
+//	})
+//
+// What decides how well a reactor runs on a CPU:
+//
+//   - SMT siblings share one core. Work on the sibling takes execution units and
+//     the caches next to the core from the reactor, whatever the scheduler does:
+//     leave the sibling idle.
+//   - CPUs below one last-level cache hand a line to each other in tens of
+//     nanoseconds; between packages it takes several times as long. Reactors that
+//     talk to each other are packed, those that do not are spread.
+//   - A network interface is near one NUMA node: its buffers are written to that
+//     node's memory and, with DDIO and its like, to that package's cache. Its
+//     interrupts run where /proc/irq says: near the reactor, not on its CPU.
+//   - CPU 0 takes what can run anywhere: interrupts without a place, timers,
+//     kernel threads.
+//   - An isolated CPU (isolcpus=domain, or an isolated cpuset partition) is left
+//     out when the scheduler balances load: nothing comes onto it but what asks for
+//     it by its affinity mask, as Pin does. A thread that is not pinned never gets
+//     there; two that are pinned there share it, and nobody moves one away.
+//     isolcpus=managed_irq keeps most interrupts of queues away besides.
+//   - On a nohz_full CPU the timer tick, 100 to 1000 a second of some microseconds
+//     each, stops while exactly one thread is runnable, and RCU callbacks run
+//     elsewhere. Each entry into the kernel and each park gets dearer, as the time
+//     is accounted for there: it is for a reactor that spins, alone on its CPU, and
+//     does no good to one that parks. At least one CPU, by default CPU 0, keeps
+//     the time for all.
+//   - A cgroup's quota (cpu.max) counts the time that spinning takes. A group that
+//     has used it up stands still until the period, mostly 100 ms, is over.
+//
+// [Set], [Placement], [Read] and [Topology.Place] work on every system, the rest
+// is for Linux.
 package affinity
 
 import (
@@ -138,6 +179,44 @@ func (s Set) Or(other Set) Set {
 		s.words[i] |= w
 	}
 	return s
+}
+
+// And returns the set of the CPUs that are in s and in other.
+func (s Set) And(other Set) Set {
+	for i, w := range other.words {
+		s.words[i] &= w
+	}
+	return s
+}
+
+// Without returns the set of the CPUs that are in s and not in other.
+func (s Set) Without(other Set) Set {
+	for i, w := range other.words {
+		s.words[i] &^= w
+	}
+	return s
+}
+
+// Within reports whether all CPUs of s are in other.
+func (s Set) Within(other Set) bool { return s.And(other) == s }
+
+// First is the lowest CPU of the set, -1 when it is empty.
+func (s Set) First() int {
+	for i, w := range s.words {
+		if w != 0 {
+			return i*64 + bits.TrailingZeros64(w)
+		}
+	}
+	return -1
+}
+
+// MarshalText implements encoding.TextMarshaler: the list of String.
+func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler, see Parse.
+func (s *Set) UnmarshalText(list []byte) (err error) {
+	*s, err = Parse(string(list))
+	return err
 }
 
 // String is the list that Parse reads, "0-3,8,10-11"; empty for the empty set.

@@ -78,6 +78,24 @@ func TestSet(t *testing.T) {
 	require.Panics(t, func() { Of(-1) })
 }
 
+func TestSetAlgebra(t *testing.T) {
+	s := Of(0, 65, 130)
+	require.Equal(t, Of(65), s.And(Of(1, 65)))
+	require.Equal(t, Of(0, 130), s.Without(Of(1, 65)))
+	require.True(t, Of(65).Within(s))
+	require.True(t, Set{}.Within(s))
+	require.False(t, Of(1, 65).Within(s))
+	require.Equal(t, 65, Of(130, 65).First())
+	require.Equal(t, -1, Set{}.First())
+	text, err := s.MarshalText()
+	require.NoError(t, err)
+	require.Equal(t, "0,65,130", string(text))
+	var again Set
+	require.NoError(t, again.UnmarshalText(text))
+	require.Equal(t, s, again)
+	require.ErrorIs(t, again.UnmarshalText([]byte("x")), ErrList)
+}
+
 func TestPlacement(t *testing.T) {
 	for _, c := range []struct {
 		p     Placement

@@ -76,3 +76,11 @@ func notFound(network, host string) error {
 	}
 	return &net.DNSError{Err: what, Name: host, IsNotFound: true}
 }
+
+// noAddress is for a host that exists.
+func noAddress(network, host string) error {
+	if network == "ip" {
+		return &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	return notFound(network, host)
+}

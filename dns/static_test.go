@@ -24,14 +24,14 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// answer is a Resolver that remembers what it was asked.
-type answer struct {
+// fakeResolver is a Resolver that remembers what it was asked.
+type fakeResolver struct {
 	asked []string
 	addrs []netip.Addr
 	err   error
 }
 
-func (a *answer) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+func (a *fakeResolver) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
 	a.asked = append(a.asked, network+" "+host)
 	return a.addrs, a.err
 }
@@ -105,7 +105,7 @@ func TestStaticAnswerBelongsToTheCaller(t *testing.T) {
 }
 
 func TestStaticNext(t *testing.T) {
-	next := &answer{addrs: addrs("192.0.2.9")}
+	next := &fakeResolver{addrs: addrs("192.0.2.9")}
 	s := &Static{Hosts: map[string][]netip.Addr{"known": addrs("192.0.2.1")}, Next: next}
 
 	got, err := s.LookupNetIP(t.Context(), "ip4", "Unknown.")

@@ -29,7 +29,8 @@ import (
 //	OnExpire() time.Duration                  // see ExpireHandler
 //
 // An error that one of them returns ends the connection: with close code 1000,
-// or the error's own if it has a method CloseCode() frame.CloseCode.
+// or the error's own if it has a method CloseCode() frame.CloseCode. ws.ErrClosing
+// leaves a connection that is closing to its orderly end.
 //
 // A WebSocket must not be copied or changed once it is registered.
 type WebSocket struct {

@@ -78,8 +78,8 @@ func (h *webSocketHot) OnReady() (more bool, err error) {
 		if h.recordAge != nil {
 			h.age()
 		}
-		if err := h.w.onData(c); err != nil {
-			return false, h.user(err)
+		if err := h.user(h.w.onData(c)); err != nil {
+			return false, err
 		}
 		err = nil
 	}
@@ -124,8 +124,8 @@ func (h *webSocketHot) OnTimer(now int64) error {
 	if due(h.userTimer(), now) {
 		h.w.timer = 0
 		if h.w.onTimer != nil {
-			if err := h.w.onTimer(h.c, now); err != nil {
-				return h.user(err)
+			if err := h.user(h.w.onTimer(h.c, now)); err != nil {
+				return err
 			}
 		}
 	}
@@ -224,13 +224,17 @@ func (h *webSocketHot) arm() {
 	h.at.SetTimer(at)
 }
 
-// user marks an error of the user's own code and tells the peer.
+// user marks an error of the user's own code and tells the peer. A write refused
+// because the connection is closing is none: the orderly end goes on.
 func (h *webSocketHot) user(err error) error {
 	if err == nil {
 		return nil
 	}
 	if e := h.c.Err(); e != nil && errors.Is(err, e) {
 		return e // OnData handed the connection's own end on
+	}
+	if h.c.CloseDeadline() != 0 && errors.Is(err, ws.ErrClosing) {
+		return h.c.Err()
 	}
 	code := frame.CloseNormal
 	var own interface{ CloseCode() frame.CloseCode }

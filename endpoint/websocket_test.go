@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -99,6 +100,26 @@ func TestATimerFiresOnceAndCanBeMovedAndTakenBack(t *testing.T) {
 	err := h.OnTimer(70)
 	require.ErrorIs(t, err, f.err)
 	require.Equal(t, User, NewLoss(Open, 1, err).Phase)
+}
+
+// TestAWriteRefusedWhileClosingDoesNotCutTheEndShort has a timer write after the
+// close frame, as a heartbeat would.
+func TestAWriteRefusedWhileClosingDoesNotCutTheEndShort(t *testing.T) {
+	f := newTimed(t)
+	h, _ := f.attach(t, false)
+	require.NoError(t, h.Close(0))
+	f.err = fmt.Errorf("heartbeat: %w", h.c.WriteString("ping"))
+	require.ErrorIs(t, f.err, ws.ErrClosing)
+	f.SetTimer(50)
+	require.NoError(t, h.OnTimer(50))
+	require.Len(t, f.fired, 1)
+	require.NoError(t, h.c.Err(), "the peer's answer is still waited for")
+
+	open := newTimed(t)
+	other, _ := open.attach(t, false)
+	open.err = f.err // of another connection
+	open.SetTimer(50)
+	require.ErrorIs(t, other.OnTimer(50), f.err)
 }
 
 func TestALossTakesTheTimerBack(t *testing.T) {

@@ -8,7 +8,6 @@
 // A connection without a reactor:
 //
 //	single        one connection in a loop of one's own, no reactor
-//	auth          log in at the upgrade: headers, subprotocols, what a refusal says
 //	tls           roots, names and versions of one's own, a key log for Wireshark
 //	http          HTTP/1.1 requests over a stream, several on one connection
 //
@@ -19,12 +18,14 @@
 //	events        a gateway that turns connections and messages into one's own events
 //	kinds         a WebSocket and a line protocol of one's own in one reactor
 //	dispatch      orders from another goroutine, by handle
+//	placement     CPUs for reactors, chosen from the machine's topology
 //	reactors      several reactors, each on its core, with a goroutine between them
 //	poll          the reactor inside a loop of one's own
 //	shutdown      an orderly end on Ctrl-C, and what the endpoints see of it
 //
 // What a connection lives through:
 //
+//	auth          log in at the upgrade: a signature each time, subprotocols, refusals
 //	reconnect     losses, delays, and what is worth another try
 //	renew         a new connection before the old one is too old, nothing missed
 //	heartbeat     pings, round trips, connections that are open but dead

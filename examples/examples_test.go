@@ -152,6 +152,8 @@ func TestExamples(t *testing.T) {
 			`^wire to read +[1-9]\d* reads, p50 \S+, p99 \S+, max \S+\nwire to handler +[1-9].*\nas the reactor has it +[1-9].*\n$`},
 		{"dispatch", "/echo", nil, nil,
 			`^acknowledged: \{"order":1\}\nacknowledged: \{"order":2\}\nacknowledged: \{"order":3\}\nafter Deregister: reactor: handle is stale.*\n$`},
+		{"placement", "", []string{"-for", "500ms"}, nil,
+			`^((warning|not pinned): .*\n)*btcusdt@trade on (cpu \d+|unbound): [1-9]\d* messages\nethusdt@trade on (cpu \d+|unbound): [1-9]\d* messages\n$`},
 		{"poll", "/ws/btcusdt@trade", []string{"-n", "5"}, nil,
 			`^\d+ messages in \d+ turns\n$`},
 		{"events", "/ws/btcusdt@trade?fault=close&code=1012&after=5", nil, nil,

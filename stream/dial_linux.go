@@ -23,10 +23,13 @@ import (
 //	Resolving ──→ Connecting ──→ (tls) Securing ──→ Stream
 //	    └──────────────┴───────────────┴──────────→ *DialError
 //
-// The addresses of the host are tried as RFC 8305 says (happy eyeballs).
+// The addresses of the host are tried as RFC 8305 says (happy eyeballs). With a
+// proxy (Options.Proxy) it is the proxy that is resolved and connected to so,
+// and asked to connect on: all of that is Connecting.
+//
 // Errors are *[DialError] with the phase that failed; errors.Is and errors.As
-// reach the cause of each address, [OptionError], the x509 errors, and the
-// cause of ctx. A target that is none fails in Resolving, with [ErrTarget].
+// reach the cause of each address, [OptionError], [ProxyError], the x509 errors,
+// and the cause of ctx. A target that is none fails in Resolving, with [ErrTarget].
 //
 // The stream can [Waiter].Wait until it is detached, is a [Detacher] and is
 // [Addressed]. It is a *[TCP] or a *[TLS].
@@ -38,13 +41,27 @@ func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 	if err != nil {
 		return nil, &DialError{Phase: Resolving, Target: target, Err: err}
 	}
+	p, err := o.proxyFor(t)
+	if err != nil {
+		return nil, &DialError{Phase: Resolving, Target: target, Err: err}
+	}
 	o.begin(Resolving)
-	addrs, err := o.resolve(ctx, t)
+	var addrs []netip.AddrPort // to connect to
+	if p == nil {
+		addrs, err = o.resolve(ctx, t, o.LocalAddr)
+	} else {
+		addrs, err = p.resolve(ctx, o)
+	}
 	if err != nil {
 		return nil, &DialError{Phase: Resolving, Target: target, Err: err}
 	}
 	o.begin(Connecting)
-	tcp, err := o.connect(ctx, addrs)
+	var s Stream
+	if p == nil {
+		s, err = o.connect(ctx, addrs, t.layers())
+	} else {
+		s, err = p.connect(ctx, o, addrs)
+	}
 	if err != nil {
 		e := &DialError{Phase: Connecting, Target: target, Err: err}
 		if len(addrs) == 1 {
@@ -53,20 +70,36 @@ func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 		return nil, e
 	}
 	if !t.secure {
-		return tcp, nil
+		return s, nil
 	}
 	o.begin(Securing)
-	// The bound is meant for the user's bytes: sealed, they need more.
-	tcp.setBound(sealedSize(tcp.bound, maxOverhead))
-	s, err := Secure(ctx, tcp, o.TLS, t.host)
+	secured, err := Secure(ctx, s, o.TLS, t.host)
 	if err != nil {
-		err = &DialError{Phase: Securing, Target: target, Addr: tcp.remote.String(), Err: err}
-		if e := tcp.Close(); e != nil {
-			err = errors.Join(err, e)
-		}
+		addr := s.(Addressed).RemoteAddr()
+		return nil, &DialError{Phase: Securing, Target: target, Addr: addr.String(), Err: abandon(s, err)}
+	}
+	return secured, nil
+}
+
+// abandon closes what a set-up that failed with err leaves behind.
+func abandon(s Stream, err error) error {
+	if e := s.Close(); e != nil {
+		return errors.Join(err, e)
+	}
+	return err
+}
+
+// connect races the addresses; layers is how many of TLS will stand above.
+func (o *Options) connect(ctx context.Context, addrs []netip.AddrPort, layers int) (*TCP, error) {
+	tcp, err := o.race(ctx, addrs, o.dialOne)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	for range layers {
+		// The bound is meant for the user's bytes: sealed, they need more.
+		tcp.setBound(sealedSize(tcp.bound, maxOverhead))
+	}
+	return tcp, nil
 }
 
 func (o *Options) begin(p Phase) {
@@ -88,9 +121,10 @@ func (o *Options) queueBound() (int, error) {
 	return o.QueueBound, nil
 }
 
-// resolve finds the addresses to try, in the order in which to try them.
-func (o *Options) resolve(ctx context.Context, t target) ([]netip.AddrPort, error) {
-	local := o.LocalAddr.Unmap()
+// resolve finds the addresses to try, in the order in which to try them. A local
+// address restricts them to its family.
+func (o *Options) resolve(ctx context.Context, t target, local netip.Addr) ([]netip.AddrPort, error) {
+	local = local.Unmap()
 	network := "ip"
 	switch {
 	case local.Is4():

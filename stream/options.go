@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
@@ -101,6 +102,17 @@ type Options struct {
 	// From 1 to 1 GiB; default DefaultQueueBound. For TLS it counts bytes before
 	// they are sealed. The memory grows only with bytes that are really queued.
 	QueueBound int
+
+	// Proxy names the proxy for a target ("tls://example.com:443"); a nil URL is
+	// none. It is called once a Dial, on the dialling goroutine. See ProxyURL and
+	// ProxyFromEnvironment, and proxy.go for the kinds there are. Default: none,
+	// whatever the environment says: HTTPS_PROXY is often set on machines for the
+	// sake of package managers, and market data that takes that way is late and
+	// nothing tells why.
+	Proxy func(target string) (*url.URL, error)
+	// ProxyTLS is the configuration of the connection to an "https://" proxy, as
+	// TLS is that of the connection to the target. Default: the zero value.
+	ProxyTLS *tls.Config
 
 	// TLS is the configuration for "tls://" targets. It is cloned for each
 	// connection and never changed; its KeyLogWriter, if any, is still called.

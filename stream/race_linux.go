@@ -42,11 +42,11 @@ type attempt struct {
 	err   error
 }
 
-// connect races the addresses (RFC 8305, section 5): the next one starts when
+// race dials the addresses as RFC 8305, section 5 wants: the next one starts when
 // the one before has failed, or has not answered within FallbackDelay. The
 // first connection wins; the others are given up, and closed should they come
 // through all the same.
-func (o *Options) connect(ctx context.Context, addrs []netip.AddrPort) (*TCP, error) {
+func (o *Options) race(ctx context.Context, addrs []netip.AddrPort, dial func(context.Context, netip.AddrPort) (*TCP, error)) (*TCP, error) {
 	if _, err := o.queueBound(); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (o *Options) connect(ctx context.Context, addrs []netip.AddrPort) (*TCP, er
 		started++
 		stagger.Reset(delay)
 		go func() {
-			tcp, err := o.dialOne(attempts, addrs[i])
+			tcp, err := dial(attempts, addrs[i])
 			select {
 			case results <- attempt{i, tcp, err}:
 			case <-over:

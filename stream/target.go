@@ -17,6 +17,14 @@ type target struct {
 	port   uint16
 }
 
+// layers is how many layers of TLS the target itself asks for.
+func (t target) layers() int {
+	if t.secure {
+		return 1
+	}
+	return 0
+}
+
 // parseTarget reads a target. Its errors are ErrTarget with the reason. A path
 // or user information is refused: a stream knows nothing of them.
 func parseTarget(text string) (target, error) {
@@ -28,25 +36,34 @@ func parseTarget(text string) (target, error) {
 	if strings.ContainsAny(rest, "/?#@") {
 		return bad("only host:port may follow the scheme")
 	}
-	host, service, err := net.SplitHostPort(rest)
+	t := target{text: text, secure: scheme == "tls"}
+	if reason := t.setHostPort(rest); reason != "" {
+		return bad(reason)
+	}
+	return t, nil
+}
+
+// setHostPort reads host:port, or says what is wrong with it.
+func (t *target) setHostPort(text string) (reason string) {
+	host, service, err := net.SplitHostPort(text)
 	if err != nil {
 		if e, ok := err.(*net.AddrError); ok {
-			return bad(e.Err)
+			return e.Err
 		}
-		return bad(err.Error())
+		return err.Error()
 	}
 	if host == "" {
-		return bad("the host is empty")
+		return "the host is empty"
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil || port == 0 {
-		return bad(fmt.Sprintf("port %q is not a number from 1 to 65535", service))
+		return fmt.Sprintf("port %q is not a number from 1 to 65535", service)
 	}
-	t := target{text: text, secure: scheme == "tls", host: host, port: uint16(port)}
+	t.host, t.port = host, uint16(port)
 	if ip, err := netip.ParseAddr(host); err == nil {
 		t.ip = ip.Unmap()
 	} else if strings.Contains(host, ":") {
-		return bad(fmt.Sprintf("host %q is no IPv6 address", host))
+		return fmt.Sprintf("host %q is no IPv6 address", host)
 	}
-	return t, nil
+	return ""
 }

@@ -47,75 +47,33 @@ func (t *transport) Read(b []byte) (int, error) {
 
 // fill reads from the layer below until something came.
 func (t *transport) fill() error {
-	lower, r := t.tls.lower, &t.tls.in
-	for {
-		n, err := lower.Read(t.tls.raw())
-		if n > 0 {
-			r.feed(t.tls.raw()[:n])
-			r.settle()
-			return nil
-		}
-		switch {
-		case err == ErrWouldBlock:
-			if err := t.wait(false); err != nil {
-				return err
-			}
-		case err == io.EOF:
-			return io.EOF // crypto/tls compares it
-		case err == nil:
-			return errEmptyRead
-		default:
-			return &lowerError{err}
-		}
+	r, raw := &t.tls.in, t.tls.raw()
+	n, err := t.below().Read(raw)
+	switch err {
+	case nil:
+		r.feed(raw[:n])
+		r.settle()
+		return nil
+	case io.EOF, errEmptyRead:
+		return err // crypto/tls compares io.EOF
 	}
+	return &lowerError{err}
 }
 
 var errEmptyRead = errors.New("stream: the layer below read nothing and told no error")
 
-func (t *transport) wait(write bool) error {
-	if err := t.tls.lower.(Waiter).Wait(t.ctx, write); err != nil {
-		return &lowerError{err}
-	}
-	return nil
-}
+// below is the layer below during the handshake.
+func (t *transport) below() blocking { return blocking{t.ctx, t.tls.lower} }
 
 func (t *transport) Write(b []byte) (int, error) {
 	if t.ctx == nil {
 		return t.tls.sealed(b)
 	}
-	for rest := b; len(rest) > 0; {
-		n, err := t.tls.lower.Write(rest[:min(len(rest), max(1, t.tls.lower.Room()))])
-		rest = rest[n:]
-		if err == nil {
-			err = t.tls.lower.Flush()
-		}
-		switch err {
-		case nil:
-		case ErrWouldBlock, ErrBackPressured:
-			if err := t.drain(); err != nil {
-				return len(b) - len(rest), err
-			}
-		default:
-			return len(b) - len(rest), &lowerError{err}
-		}
+	n, err := t.below().Write(b)
+	if err != nil {
+		err = &lowerError{err}
 	}
-	return len(b), nil
-}
-
-// drain waits until the kernel has taken all that is queued below.
-func (t *transport) drain() error {
-	for {
-		if err := t.wait(true); err != nil {
-			return err
-		}
-		switch err := t.tls.lower.Flush(); err {
-		case nil:
-			return nil
-		case ErrWouldBlock:
-		default:
-			return &lowerError{err}
-		}
-	}
+	return n, err
 }
 
 // lowerError hides from crypto/tls what an error of the layer below says about

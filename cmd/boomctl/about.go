@@ -77,16 +77,3 @@ func writeEntries(b *strings.Builder, heading string, entries []entry) {
 		}
 	}
 }
-
-// wrap breaks text between words into lines of at most width bytes.
-func wrap(text string, width int) []string {
-	var lines []string
-	for _, word := range strings.Fields(text) {
-		if last := len(lines) - 1; last >= 0 && len(lines[last])+1+len(word) <= width {
-			lines[last] += " " + word
-		} else {
-			lines = append(lines, word)
-		}
-	}
-	return lines
-}

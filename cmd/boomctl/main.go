@@ -1,9 +1,11 @@
 // Command boomctl is the tool beside the library: it runs a simulated exchange to
-// develop and test against, and talks to WebSockets from the command line.
+// develop and test against, talks to WebSockets from the command line, and shows
+// what the machine has for reactors to run on.
 //
 //	boomctl demo
 //	boomctl exchange --help
 //	boomctl connect --help
+//	boomctl topology
 //
 // Each command is a struct in a file of its own, named after it; its fields are
 // its flags, its method Run does the work, and its method about has examples.
@@ -23,6 +25,7 @@ type cli struct {
 	Exchange   exchangeCmd   `cmd:"" help:"Run a simulated exchange."`
 	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
+	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -157,40 +156,16 @@ func writeSockopt(w io.Writer, r sockoptResult) error {
 	if r.Needs != "" {
 		use += "; needs " + r.Needs
 	}
-	lines := wrapped(result, sockoptWidth-sockoptColumn)
+	lines := wrap(result, sockoptWidth-sockoptColumn)
 	text := sockoptLine(r.Option, r.Value, lines[0])
 	for _, l := range lines[1:] {
 		text += strings.Repeat(" ", sockoptColumn) + l + "\n"
 	}
-	for _, l := range wrapped(use, sockoptWidth-sockoptIndent) {
+	for _, l := range wrap(use, sockoptWidth-sockoptIndent) {
 		text += strings.Repeat(" ", sockoptIndent) + l + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err
-}
-
-// wrapped breaks text at spaces into lines of at most width characters; a longer
-// word is broken anywhere. There is at least one line.
-func wrapped(text string, width int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-		for runes := []rune(line); len(runes) > width; runes = []rune(line) {
-			lines = append(lines, string(runes[:width]))
-			line = string(runes[width:])
-		}
-	}
-	if line != "" || len(lines) == 0 {
-		lines = append(lines, line)
-	}
-	return lines
 }
 
 // echoServer is a loopback server that sends back what it gets.

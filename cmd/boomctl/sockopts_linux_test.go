@@ -126,6 +126,6 @@ func TestWrapped(t *testing.T) {
 		{"a b c d", []string{"a b c", "d"}},
 		{"éàüéàüéàü x", []string{"éàüéà", "üéàü", "x"}},
 	} {
-		require.Equal(t, c.want, wrapped(c.text, 5), c.text)
+		require.Equal(t, c.want, wrap(c.text, 5), c.text)
 	}
 }

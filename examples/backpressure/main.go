@@ -21,9 +21,9 @@ import (
 )
 
 func main() {
-	s := &Sender{message: make([]byte, 16<<10)}
+	s := &Sender{message: make([]byte, 32<<10)}
 	flag.StringVar(&s.URL, "url", "ws://127.0.0.1:9443/echo", "who sends everything back")
-	flag.IntVar(&s.n, "n", 1000, "messages of 16 KiB")
+	flag.IntVar(&s.n, "n", 1000, "messages of 32 KiB")
 	s.Options.Stream = stream.Options{TLS: trust.Flag(),
 		QueueBound: 64 << 10,                       // bytes; default 1 MiB
 		SendBuffer: 64 << 10, RecvBuffer: 64 << 10} // the kernel's, small so that they fill up

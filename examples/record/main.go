@@ -36,6 +36,9 @@ func main() {
 	if !(*speed > 0) {
 		log.Fatalf("-speed %v: must be above 0", *speed)
 	}
+	if *only && *name == "" {
+		log.Fatal("-replay: which -tape?")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
