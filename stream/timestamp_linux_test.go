@@ -148,13 +148,13 @@ func TestNoStampsUnlessAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, s.Stamp())
 
-	above := &TLS{lower: &script{}}
+	above := &TLS{lower: &scriptedStamps{}}
 	require.Equal(t, TimestampsOff, above.Timestamps())
 	require.Zero(t, above.Stamp())
 }
 
-// script is a stream that knows nothing of stamps.
-type script struct{ Stream }
+// scriptedStamps is a stream that knows nothing of stamps.
+type scriptedStamps struct{ Stream }
 
 // A stamped stream behaves like any other at its end and under a full load.
 func TestStampedStreamEnds(t *testing.T) {

@@ -3,11 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // placement is who runs on which CPU.
@@ -84,32 +80,4 @@ func (p placement) describe(n int) string {
 		return fmt.Sprintf("2 CPUs: reactor on cpu %d, exchange and the rest on cpu %d", p.reactor, p.exchange)
 	}
 	return fmt.Sprintf("%d CPUs: reactor on cpu %d, exchange on cpu %d, the rest off cpu %d", n, p.reactor, p.exchange, p.reactor)
-}
-
-// confine moves every thread of this process but one to cpus. Threads to come
-// inherit that, as it includes the one that the runtime starts them from.
-func confine(cpus []int, but int) error {
-	var set unix.CPUSet
-	for _, cpu := range cpus {
-		set.Set(cpu)
-	}
-	moved := map[int]bool{but: true}
-	for found := true; found; { // a thread may start another one meanwhile
-		found = false
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return err
-		}
-		for _, task := range tasks {
-			tid, err := strconv.Atoi(task.Name())
-			if err != nil || moved[tid] {
-				continue
-			}
-			if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH {
-				return fmt.Errorf("demo: moving thread %d to CPUs %v: %w", tid, cpus, err)
-			}
-			moved[tid], found = true, true
-		}
-	}
-	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
@@ -53,7 +51,7 @@ func (w *watcher) keepOff(p placement, stopped <-chan struct{}) error {
 	thread := make(chan int, 1)
 	if err := reactor.Each(w.reactor, func(i reactor.Info, _ endpoint.Protocol) {
 		if i.ID == w.ids[0] {
-			thread <- unix.Gettid()
+			thread <- threadID()
 		}
 	}); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if l.fd < 0 {
 		return nil, nil
 	}
-	fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fd, sa, err := accept(l.fd)
 	switch err {
 	case nil:
 	case unix.EAGAIN, unix.EINTR, unix.ECONNABORTED:

@@ -15,12 +15,8 @@ package idle
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 type kind uint8
@@ -158,11 +154,4 @@ func (w *Waiter) backOff() time.Duration {
 		return w.parked
 	}
 	return 0
-}
-
-// yieldAll lets other goroutines run, and other threads: in Go these are two
-// things. The second is a real system call, made so that the runtime knows.
-func yieldAll() {
-	runtime.Gosched()
-	_, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 }

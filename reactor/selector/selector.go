@@ -78,7 +78,7 @@ type Selector interface {
 func New(k Kind) (Selector, error) {
 	switch k {
 	case Epoll:
-		return newEpoll()
+		return newEpoll(BusyPoll{})
 	case Direct:
 		return newDirect()
 	}

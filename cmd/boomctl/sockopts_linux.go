@@ -19,7 +19,7 @@ import (
 
 // sockoptsCmd is "boomctl sockopts": it tries the options of stream.Options, one
 // connection over loopback for each, and those of epoll, and says which work on
-// this kernel for this user, see sockopts_probes.go.
+// this kernel for this user, see sockopts_probes_linux.go.
 type sockoptsCmd struct {
 	JSON bool `name:"json" help:"Print each option as a JSON object: option, value, result, seen, errno, error, good_for, needs."`
 }
@@ -33,8 +33,8 @@ Options of which the first read may need a network card's queue, or its clock, c
 
 func (*sockoptsCmd) about() about {
 	return about{examples: []example{
-		{"What works here, and what it is good for.", "boomctl sockopts"},
-		{"What is refused, for a script.", "boomctl sockopts --json | grep refused"},
+		{"As the user that will run the client.", "sudo -u feedhandler boomctl sockopts"},
+		{"What is refused here, and with which errno.", `boomctl sockopts --json | jq -r 'select(.result == "refused") | [.option, .errno] | @tsv'`},
 	}}
 }
 

@@ -1,6 +1,7 @@
 package selector
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -22,7 +23,7 @@ type epoll struct {
 	events [maxEvents]unix.EpollEvent
 }
 
-func newEpoll() (Selector, error) {
+func newEpoll(b BusyPoll) (Selector, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("selector: epoll_create1: %w", err)
@@ -36,6 +37,11 @@ func newEpoll() (Selector, error) {
 	if err := s.control(unix.EPOLL_CTL_ADD, w.fd, wakeToken, unix.EPOLLIN); err != nil {
 		s.Close()
 		return nil, err
+	}
+	if b != (BusyPoll{}) {
+		if err := setBusyPoll(fd, b); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }

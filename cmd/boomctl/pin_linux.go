@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// pin makes the whole process run on one CPU. Threads that exist already keep
+// their masks, so it sets the mask of this one and starts the program again: an
+// affinity mask survives execve, and every new thread inherits it.
+func pin(cpu int) error {
+	var want, have unix.CPUSet
+	if cpu >= len(want)*64 {
+		return fmt.Errorf("--cpu %d: no such CPU", cpu)
+	}
+	want.Set(cpu)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.SchedGetaffinity(0, &have); err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	if have == want {
+		return nil
+	}
+	if err := unix.SchedSetaffinity(0, &want); err == unix.EINVAL {
+		return fmt.Errorf("--cpu %d: not a CPU that this process may use: %w", cpu, err)
+	} else if err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("--cpu %d: %w", cpu, err)
+	}
+	return fmt.Errorf("--cpu %d: starting again: %w", cpu, unix.Exec(self, os.Args, os.Environ()))
+}
+
+// threadID is the id of the calling thread.
+func threadID() int { return unix.Gettid() }
+
+// confine moves every thread of this process but one to cpus. Threads to come
+// inherit that, as it includes the one that the runtime starts them from.
+func confine(cpus []int, but int) error {
+	var set unix.CPUSet
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	moved := map[int]bool{but: true}
+	for found := true; found; { // a thread may start another one meanwhile
+		found = false
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return err
+		}
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil || moved[tid] {
+				continue
+			}
+			if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH {
+				return fmt.Errorf("demo: moving thread %d to CPUs %v: %w", tid, cpus, err)
+			}
+			moved[tid], found = true, true
+		}
+	}
+	return nil
+}
