@@ -81,7 +81,7 @@ func stacks() []byte {
 }
 
 // own are the creators of goroutines that the standard library keeps for good.
-var own = []string{"created by runtime.", "created by os/signal.", "created by unique."}
+var own = []string{"created by runtime.", "created by os/signal.", "created by unique.", "runtime.handleEvent("}
 
 // goroutines splits text, as runtime.Stack prints it, into stacks by goroutine id.
 func goroutines(text []byte) map[int]string {

@@ -24,17 +24,6 @@ import (
 	"github.com/boomnet-go/boomnet/internal/feed"
 )
 
-// runDemo in the environment makes this test binary be boomctl, so that these
-// tests run the whole command, child process included, with the race detector.
-const runDemo = "BOOMCTL_TEST_RUN_MAIN"
-
-func init() {
-	if os.Getenv(runDemo) != "" {
-		main()
-		os.Exit(0)
-	}
-}
-
 // demoLimit bounds each process of these tests. It is far above what they need.
 const demoLimit = 60 * time.Second
 
