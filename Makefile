@@ -6,7 +6,7 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak netns bench-peers ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak external netns bench-peers ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ cover: ## Say how much of each package the tests reach; writes cover.out
 	go test -coverprofile cover.out ./...
 	go tool cover -func cover.out | tail -n 1
 
-build: ## Build all modules, for arm64 too
+build: ## Build all modules, and for arm64 and macOS
 	.ci/run build
 
 examples: ## Build the examples
@@ -51,10 +51,11 @@ autobahn-full: ## All 517 of Autobahn's cases over both, half an hour (needs a P
 soak: ## A thousand endpoints under random faults, for a minute each over TCP and TLS
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
 
-netns: ## Cut the cable between two network namespaces (needs root; installs iproute2)
-	@[ "$$(id -u)" = 0 ] || { echo "make netns needs root: it makes network namespaces"; exit 1; }
-	@command -v ip >/dev/null || apt-get install -y iproute2 || { echo "make netns needs ip, from iproute2"; exit 1; }
-	go test -count=1 -tags netns -timeout 5m -run Cable -v ./internal/system
+external: ## Tests against name servers, proxies, OpenSSL, shells, linters (root on Debian installs them)
+	.ci/run external
+
+netns: ## Cut the cable, and choose the way out, between network namespaces (needs root; installs iproute2)
+	.ci/run netns
 
 bench-peers: ## Our clients beside the C floor and other Go libraries (needs two CPUs; a C compiler for the floor)
 	cd bench && go run ./cmd/compare -clients boomnet,boomnet-reactor,gws,gobwas,coder,gorilla

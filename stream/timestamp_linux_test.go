@@ -148,13 +148,13 @@ func TestNoStampsUnlessAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, s.Stamp())
 
-	above := &TLS{lower: &scriptedStamps{}}
+	above := &TLS{lower: &unstamped{}}
 	require.Equal(t, TimestampsOff, above.Timestamps())
 	require.Zero(t, above.Stamp())
 }
 
-// scriptedStamps is a stream that knows nothing of stamps.
-type scriptedStamps struct{ Stream }
+// unstamped is a stream that knows nothing of stamps.
+type unstamped struct{ Stream }
 
 // A stamped stream behaves like any other at its end and under a full load.
 func TestStampedStreamEnds(t *testing.T) {
