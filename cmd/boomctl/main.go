@@ -21,6 +21,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
 	Exchange exchangeCmd `cmd:"" help:"Run a simulated exchange."`
 	Connect  connectCmd  `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Resolve  resolveCmd  `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 }
 
 func main() {
