@@ -160,7 +160,7 @@ func (p Process) QuotaCPUs() float64 {
 // It does not fail: without /sys there are still the CPUs of this process's mask,
 // each a core of its own.
 func Local() *Topology {
-	allowed, err := allowed()
+	allowed, err := Available()
 	t, r := read(os.DirFS("/"), allowed)
 	if err != nil {
 		r.report("the mask of this process", Unreadable, err.Error())
