@@ -42,6 +42,9 @@ func printHelp(o kong.HelpOptions, ctx *kong.Context) error {
 		n = ctx.Model.Node
 	}
 	a := aboutNode(n)
+	if len(a.examples) == 0 && n.DefaultCmd != nil {
+		a = aboutNode(n.DefaultCmd)
+	}
 	var b strings.Builder
 	writeEntries(&b, "Exit status", a.statuses)
 	writeEntries(&b, "Environment", a.environment)

@@ -40,7 +40,7 @@ type connectCmd struct {
 	Insecure bool   `help:"Do not verify the server's certificate. For tests only."`
 
 	Resolve    []string          `sep:"none" placeholder:"HOST=ADDR" help:"Take this address for HOST instead of asking a name server; HOST= alone makes it unknown. Repeatable."`
-	Interface  string            `placeholder:"NAME" help:"Use this network interface only."`
+	Interface  string            `placeholder:"INTERFACE" help:"Use this network interface only."`
 	Source     netip.Addr        `placeholder:"ADDR" help:"Source address to bind."`
 	Timestamps stream.Timestamps `default:"off" placeholder:"KIND" help:"Have the kernel stamp what is received: off, software, or hardware (by the NIC as well). --json then has kernel, the software stamp by CLOCK_MONOTONIC, and --latency a line."`
 	Timeout    time.Duration     `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`

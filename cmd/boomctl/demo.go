@@ -55,8 +55,8 @@ func (*demoCmd) about() about {
 			{"A reactor that never waits, on a CPU of your choice.", "boomctl demo --cpu 3 --idle spin --selector direct"},
 		},
 		environment: []entry{
-			{"NO_COLOR", "If it is not empty the display has no colours. On what is not a terminal there are none anyway, and a line each second instead of the display."},
-			{"TERM", "dumb: lines instead of the display, as on what is not a terminal."},
+			{"NO_COLOR", "If it is not empty the display has no colours."},
+			{"TERM", "dumb: lines each second instead of the display, as on what is not a terminal."},
 		},
 	}
 }

@@ -48,6 +48,11 @@ func (*cli) about() about {
 			{"1", "It failed; standard error says why."},
 			{"2", "The command line is wrong."},
 		},
+		environment: []entry{
+			{"NO_COLOR", "If it is not empty nothing has colours. What is not a terminal gets none anyway."},
+			{"TERM", "dumb: no colours."},
+			{"COLUMNS", "How wide help is, up to 100 columns. Default: as wide as the terminal."},
+		},
 	}
 }
 

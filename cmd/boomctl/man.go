@@ -47,10 +47,10 @@ func manual(root *kong.Node, b *build) string {
 	r.macro(".SH", "OPTIONS")
 	r.flags(root.Flags)
 	r.macro(".SH", "COMMANDS")
-	for _, c := range commands {
+	every := withOuter(root)
+	for _, c := range every[1:] {
 		r.command(c)
 	}
-	every := append([]*kong.Node{root}, commands...)
 	r.entries("EXIT STATUS", every, func(a about) []entry { return a.statuses })
 	r.entries("ENVIRONMENT", every, func(a about) []entry { return a.environment })
 	r.entries("FILES", every, func(a about) []entry { return a.files })
@@ -67,6 +67,17 @@ func manual(root *kong.Node, b *build) string {
 		}
 	}
 	return r.String()
+}
+
+// withOuter is n and the commands in it, those that only hold others included.
+func withOuter(n *kong.Node) []*kong.Node {
+	all := []*kong.Node{n}
+	for _, c := range n.Children {
+		if !c.Hidden {
+			all = append(all, withOuter(c)...)
+		}
+	}
+	return all
 }
 
 // manualDate is when what the page describes was written; where that is not
