@@ -2,15 +2,16 @@
 //
 // Resolving happens on a connector goroutine, so it may take its time and costs
 // no other endpoint anything. A [Resolver] is whatever has net.Resolver's
-// LookupNetIP: [System] is Go's own, [Static] answers from a table and asks
-// another resolver for the rest.
+// LookupNetIP: [System] is Go's own; [Stub] is one of ours, with a cache that
+// outlives the name servers; [Static] answers from a table and asks another
+// resolver for the rest; [Pinned] takes only addresses of a known set.
 //
 //	r := &dns.Static{
 //		Hosts: map[string][]netip.Addr{"feed.example.com": {netip.MustParseAddr("192.0.2.7")}},
-//		Next:  dns.System,
+//		Next:  new(dns.Stub),
 //	}
 //
-// Both keep the order of preference, answer a literal address ("192.0.2.7",
+// All keep the order of preference, answer a literal address ("192.0.2.7",
 // "fe80::1%eth0") without looking anything up, and say that a host does not
 // exist with a *net.DNSError whose IsNotFound is set.
 package dns

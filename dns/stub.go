@@ -141,8 +141,8 @@ func (s *Stub) Flush() {
 	s.store = newStore(s.policy)
 }
 
-// LookupNetIP implements Resolver. A hit in the cache costs one allocation, the
-// answer.
+// LookupNetIP implements Resolver. A hit in the cache asks nobody; it allocates
+// the answer and little else.
 func (s *Stub) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	f, err := s.lookup(ctx, network, host)
 	if err != nil {

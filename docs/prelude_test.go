@@ -13,6 +13,7 @@ var (
 	url    string
 	feed   *Feed
 	orders *Orders
+	stub   *dns.Stub
 	err    error
 )
 

@@ -43,7 +43,7 @@ const (
 // LossError is the end of a connection, or of a try to make one.
 // errors.Is and errors.As reach the cause and what the peer said:
 // *ws.UpgradeError with the whole HTTP response, *ws.CloseError with code and
-// reason, *stream.DialError with the address, *DeadlineError, *PanicError.
+// reason, *stream.DialError with the address, *stream.ProxyError, *DeadlineError, *PanicError.
 type LossError struct {
 	// Phase is where it happened: Resolving to Closing, or User.
 	Phase State
@@ -106,7 +106,10 @@ func (e *LossError) Summary() string {
 	s := e.Phase.String() + ": "
 	var closed *ws.CloseError
 	var refused *ws.UpgradeError
+	var proxy *stream.ProxyError
 	switch {
+	case errors.As(e.Err, &proxy) && proxy.Method != "":
+		return s + proxy.Error() // the proxy's word, and which one it was
 	case errors.Is(e.Err, ws.ErrRefused):
 		return s + "HTTP " + strconv.Itoa(e.Code) + " " + http.StatusText(e.Code)
 	case errors.As(e.Err, &refused):

@@ -10,7 +10,7 @@ type State uint8
 const (
 	Idle       State = iota // registered, nothing begun
 	Resolving               // asking for addresses
-	Connecting              // TCP handshakes
+	Connecting              // TCP handshakes, and what a proxy wants
 	Securing                // TLS handshake
 	Upgrading               // the protocol's own opening handshake
 	Open                    // data flows

@@ -117,7 +117,9 @@ type Options struct {
 	// TLS is the configuration for "tls://" targets. It is cloned for each
 	// connection and never changed; its KeyLogWriter, if any, is still called.
 	// nil: the system's roots, TLS 1.2 or 1.3. ServerName defaults to the host.
-	// See Secure for what is set in the clone.
+	// See Secure for what is set in the clone. With a ClientSessionCache the next
+	// connection resumes the session of the last; tickets are put into it while
+	// reading, which takes the cache's lock and allocates, once or twice a connection.
 	TLS *tls.Config
 
 	// OnPhase is called on the dialling goroutine when a phase begins.
@@ -140,8 +142,13 @@ type Waiter interface {
 type Detacher interface{ Detach() error }
 
 // Addressed is a stream that knows its two ends, as they were when it was set
-// up. They are zero for a socket that is not IP.
+// up; behind a proxy the remote one is the proxy. They are zero for a socket that is not IP.
 type Addressed interface {
 	LocalAddr() netip.AddrPort
 	RemoteAddr() netip.AddrPort
 }
+
+// Secured is a stream that speaks TLS. NegotiatedProtocol of its state is what
+// ALPN chose, DidResume whether an earlier session was resumed. Under a *ws.Conn
+// it is found by c.Stream().(stream.Secured).
+type Secured interface{ ConnectionState() tls.ConnectionState }

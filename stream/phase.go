@@ -8,7 +8,7 @@ type Phase uint8
 // The phases of a set-up, in order.
 const (
 	Resolving  Phase = iota + 1 // asking the resolver for addresses
-	Connecting                  // TCP handshakes
+	Connecting                  // TCP handshakes, and what a proxy wants
 	Securing                    // TLS handshake
 )
 
@@ -30,7 +30,7 @@ type DialError struct {
 	Phase Phase // in which it failed
 	// Target is what Dial was asked for, "tls://example.com:443".
 	Target string
-	// Addr is the address of the attempt. It is empty while resolving, and when
+	// Addr is the address of the attempt, with a proxy that of the proxy. It is empty while resolving, and when
 	// several addresses were tried: Err then names each with its own cause.
 	Addr string
 	Err  error

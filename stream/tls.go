@@ -57,6 +57,7 @@ var (
 	_ Detacher  = (*TLS)(nil)
 	_ Borrower  = (*TLS)(nil)
 	_ Addressed = (*TLS)(nil)
+	_ Secured   = (*TLS)(nil)
 )
 
 // Secure makes the TLS handshake over lower, as the client, and blocks until

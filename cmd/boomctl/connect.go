@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +36,9 @@ type connectCmd struct {
 
 	CACert   string `name:"cacert" placeholder:"FILE" help:"Trust the certificates in this PEM file instead of the system's."`
 	Insecure bool   `help:"Do not verify the server's certificate. For tests only."`
+
+	connectTLS   `embed:""`
+	connectProxy `embed:""`
 
 	Resolve    []string          `sep:"none" placeholder:"HOST=ADDR" help:"Take this address for HOST instead of asking a name server; HOST= alone makes it unknown. Repeatable."`
 	Interface  string            `placeholder:"INTERFACE" help:"Use this network interface only."`
@@ -116,6 +117,9 @@ const (
 
 // Validate is called by kong; its errors are usage errors.
 func (c *connectCmd) Validate() error {
+	if (c.Cert == "") != (c.Key == "") {
+		return errors.New("--cert and --key go together")
+	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -166,6 +170,16 @@ func (c *connectCmd) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 	if c.Insecure {
 		say.always("WARNING: --insecure: the server's certificate is NOT verified: whoever is on the path can read and change everything")
 	}
+	if c.KeyLog != "" {
+		log, err := stream.KeyLogFile(c.KeyLog)
+		if err != nil {
+			say.always("usage: --keylog: %v", err)
+			return exitUsage
+		}
+		defer func() { _ = log.Close() }() // each line was written when it came
+		opts.Stream.TLS.KeyLogWriter = log
+		say.always("WARNING: --keylog: who reads %s can decrypt these connections", c.KeyLog)
+	}
 	s, err := newSession(c, u, opts, stdin, stdout, say)
 	if err != nil {
 		say.always("%v", err)
@@ -196,19 +210,11 @@ func (c *connectCmd) options() (*ws.Options, error) {
 	if o.Stream.Resolver, err = parseResolve(c.Resolve); err != nil {
 		return nil, err
 	}
-	if c.CACert != "" || c.Insecure {
-		o.Stream.TLS = &tls.Config{InsecureSkipVerify: c.Insecure}
+	if o.Stream.TLS, err = c.tlsConfig(c.CACert, c.Insecure); err != nil {
+		return nil, err
 	}
-	if c.CACert != "" {
-		pem, err := os.ReadFile(c.CACert)
-		if err != nil {
-			return nil, fmt.Errorf("--cacert: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--cacert: %s: no PEM certificate in it", c.CACert)
-		}
-		o.Stream.TLS.RootCAs = roots
+	if err := c.route(&o.Stream); err != nil {
+		return nil, err
 	}
 	return o, nil
 }

@@ -204,7 +204,7 @@ func (s *session) connection(ctx context.Context, life *endpoint.Machine) error 
 	took := time.Duration(now - life.Since())
 	life.Opened(now)
 	s.opened = true
-	s.say.status("connected to %s%s in %v%s", s.url, remote(c), took.Round(10*time.Microsecond), chosen(c))
+	s.say.status("connected to %s%s%s in %v%s", s.url, s.cmd.through(), remote(c), took.Round(10*time.Microsecond), chosen(c))
 	link := &link{session: s, c: c, life: life}
 	err = link.serve(ctx)
 	if n := c.Queued(); n > 0 && !s.over {
@@ -249,6 +249,9 @@ func remote(c *ws.Conn) string {
 
 // chosen is what the opening handshake agreed on.
 func chosen(c *ws.Conn) (s string) {
+	if t, ok := c.Stream().(stream.Secured); ok {
+		s = secured(t.ConnectionState())
+	}
 	if p := c.Subprotocol(); p != "" {
 		s += fmt.Sprintf(", subprotocol %q", p)
 	}
