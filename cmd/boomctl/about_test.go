@@ -75,7 +75,7 @@ func TestHelpHasStatusesAndEnvironment(t *testing.T) {
 	help := helpOf(t, "connect")
 	require.Contains(t, help, "\nExit status:\n  0  A clean end: ")
 	require.Contains(t, help, "\n  7  A protocol violation")
-	require.Contains(t, help, "\nEnvironment:\n  SSL_CERT_FILE")
+	require.Contains(t, help, "\nEnvironment:\n  HTTPS_PROXY ")
 	require.Contains(t, helpOf(t, "demo"), "\n  NO_COLOR  If ")
 	for _, line := range strings.Split(help, "\n") {
 		if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "      ") {

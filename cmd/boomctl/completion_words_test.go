@@ -71,7 +71,6 @@ func TestComplete(t *testing.T) {
 		{"run --out ", "files"},
 		{"run --out=/tm", "files"},
 		{"run --dir /", "directories"},
-		{"run --on l", "words lo"},
 		{"run --out --mode ", "words cats dogs"}, // --mode was the value
 		{"run cats ", "files"},
 		{"run cats a b ", "files"},
@@ -90,6 +89,17 @@ func TestComplete(t *testing.T) {
 		}
 		require.Equal(t, c.want, answer, "%q", c.line)
 	}
+}
+
+func TestCompleteInterfaces(t *testing.T) {
+	root := kong.Must(new(shapes), kong.Name("x")).Model.Node
+	all := interfaces()
+	require.NotEmpty(t, all)
+	_, found := complete(root, []string{"run", "--on="})
+	for i, c := range found {
+		require.Equal(t, "--on="+all[i], c.value)
+	}
+	require.Len(t, found, len(all))
 }
 
 func TestCompleteSaysWhatItIs(t *testing.T) {

@@ -87,6 +87,10 @@ func (*connectCmd) about() about {
 			{"/etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf", "How names are resolved."},
 		},
 		environment: []entry{
+			{"HTTPS_PROXY", "Proxy for wss://; --proxy and --no-proxy overrule it."},
+			{"HTTP_PROXY", "Proxy for ws://, likewise."},
+			{"ALL_PROXY", "Proxy where neither is set."},
+			{"NO_PROXY", "Hosts that need no proxy."},
 			{"SSL_CERT_FILE, SSL_CERT_DIR", "Where the certificates to trust are, in place of the system's."},
 		},
 	}
