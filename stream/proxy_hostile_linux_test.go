@@ -246,8 +246,10 @@ func TestSOCKSReplyAddresses(t *testing.T) {
 // TestSOCKSRequest is RFC 1928, section 4, and RFC 1929, section 2, byte by byte.
 func TestSOCKSRequest(t *testing.T) {
 	said := func(t *testing.T, target string, user *url.Userinfo, answers ...string) string {
-		var got bytes.Buffer
+		heard := make(chan string, 1)
 		o := script(t, "socks5h", func(c net.Conn) {
+			var got bytes.Buffer
+			defer func() { heard <- got.String() }()
 			buf := make([]byte, 1024)
 			for _, a := range append(answers, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00") {
 				n, _ := c.Read(buf)
@@ -260,7 +262,7 @@ func TestSOCKSRequest(t *testing.T) {
 		s, err := o.Dial(testCtx(t), target)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
-		return got.String()
+		return <-heard
 	}
 	require.Equal(t, "\x05\x01\x00"+"\x05\x01\x00\x03\x0avenue.test\x01\xbb", said(t, "tcp://venue.test:443", nil, "\x05\x00"))
 	require.Equal(t, "\x05\x02\x00\x02"+"\x01\x01u\x02pw"+"\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50", said(t, "tcp://1.2.3.4:80", url.UserPassword("u", "pw"), "\x05\x02", "\x01\x00"))
