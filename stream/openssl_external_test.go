@@ -86,10 +86,16 @@ func (s *screen) String() string {
 // until waits for what matches the expression, and returns its last group.
 func (s *screen) until(t *testing.T, expr string) string {
 	t.Helper()
+	return s.times(t, expr, 1)
+}
+
+// times waits until the expression matches n times.
+func (s *screen) times(t *testing.T, expr string, n int) string {
+	t.Helper()
 	re := regexp.MustCompile(expr)
-	for ctx := testCtx(t); ; time.Sleep(time.Millisecond) {
-		if m := re.FindStringSubmatch(s.String()); m != nil {
-			return m[len(m)-1]
+	for ctx := testCtx(t); ; time.Sleep(5 * time.Millisecond) {
+		if m := re.FindAllStringSubmatch(s.String(), n); len(m) == n {
+			return m[n-1][len(m[n-1])-1]
 		}
 		require.NoError(t, ctx.Err(), "%s is not in:\n%s", expr, s)
 	}
