@@ -2,14 +2,28 @@
 //
 // Resolving happens on a connector goroutine, so it may take its time and costs
 // no other endpoint anything. A [Resolver] is whatever has net.Resolver's
-// LookupNetIP: [System] is Go's own; [Stub] is one of ours, with a cache that
-// outlives the name servers; [Static] answers from a table and asks another
-// resolver for the rest; [Pinned] takes only addresses of a known set.
+// LookupNetIP, and goes into stream.Options.Resolver or endpoint.Seams.Resolver:
 //
-//	r := &dns.Static{
-//		Hosts: map[string][]netip.Addr{"feed.example.com": {netip.MustParseAddr("192.0.2.7")}},
-//		Next:  new(dns.Stub),
+//	System   Go's own, the default: as the machine is set up, without a cache
+//	Stub     asks the machine's name servers itself, several side by side, and
+//	         keeps what they say: fetched anew before it expires, used stale when
+//	         no server answers
+//	Static   a table; what is not in it is asked of another resolver
+//	Pinned   lets a host have addresses of a known set only, whatever name
+//	         servers say, and reaches it without them
+//
+// One Stub serves a process, because it is the cache:
+//
+//	stub := new(dns.Stub) // /etc/resolv.conf, /etc/hosts
+//	defer stub.Close()    // after the reactor
+//	r := &dns.Pinned{
+//		Sets: map[string][]netip.Prefix{"orders.example.com": {netip.MustParsePrefix("192.0.2.0/28")}},
+//		Next: stub,
 //	}
+//
+// A trading day is the wrong moment to lose a venue because a name server is
+// down: addresses that have served until now are used for a day longer while the
+// servers are silent (RFC 8767). A silent server costs a lookup a second, once.
 //
 // All keep the order of preference, answer a literal address ("192.0.2.7",
 // "fe80::1%eth0") without looking anything up, and say that a host does not

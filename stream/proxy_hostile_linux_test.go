@@ -74,6 +74,7 @@ func TestHostileProxyHTTP(t *testing.T) {
 		"header that is none":   {answering("HTTP/1.1 200 OK\r\nno colon here\r\n\r\n"), ErrProxyAnswer, 0, "malformed MIME header"},
 		"407 with a challenge": {answering("HTTP/1.1 407 Auth\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n"),
 			ErrProxyAuth, 407, `challenge "Negotiate, NTLM"`},
+		"401 in its place":        {answering("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n"), ErrProxyAuth, 401, `challenge "Basic"`},
 		"407 without a challenge": {answering("HTTP/1.1 407 Auth\r\n\r\n"), ErrProxyAuth, 407, "no challenge"},
 		"502 with a body":         {answering("HTTP/1.0 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nsorry"), ErrProxyRefused, 502, "refused with 502 Bad Gateway"},
 		"status alone":            {answering("HTTP/1.1 503\r\n\r\n"), ErrProxyRefused, 503, "refused with 503"},

@@ -35,7 +35,7 @@ func connectHTTP(rw io.ReadWriter, to string, user *url.Userinfo) error {
 		case e.Status/100 == 1 && e.Status != 101: // an interim answer
 		case e.Status/100 == 2:
 			return nil
-		case e.Status == 407:
+		case e.Status == 407, e.Status == 401: // which tinyproxy says of a wrong password
 			e.Err = fmt.Errorf("%w: %s", ErrProxyAuth, wanted(e.Header, user))
 			return e
 		default:
@@ -57,10 +57,10 @@ func appendCONNECT(dst []byte, to string, user *url.Userinfo) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// wanted says of a 407 what the proxy asks for and what it was given.
+// wanted says of a 407, or 401, what the proxy asks for and what it was given.
 func wanted(h textproto.MIMEHeader, user *url.Userinfo) string {
 	s := "no challenge"
-	if challenges := h.Values("Proxy-Authenticate"); len(challenges) > 0 {
+	if challenges := append(h.Values("Proxy-Authenticate"), h.Values("WWW-Authenticate")...); len(challenges) > 0 {
 		s = fmt.Sprintf("challenge %q", strings.Join(challenges, ", "))
 	}
 	if user == nil {
