@@ -1,14 +1,18 @@
 package examples
 
 import (
+	"bufio"
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -121,6 +125,48 @@ func testTLS(t *testing.T, bin string) {
 	require.Contains(t, string(secrets), "SERVER_TRAFFIC_SECRET_0 ")
 	require.Contains(t, run(t, file, "-url", url).fails(), "certificate signed by unknown authority: is -cacert missing?")
 	require.Contains(t, run(t, file, "-url", url, "-cacert", ca, "-name", "venue.example.com").fails(), "not venue.example.com")
+}
+
+// testMutualTLS plays a server that demands a client certificate and speaks fix.
+func testMutualTLS(t *testing.T, bin string) {
+	file := filepath.Join(bin, "mtls")
+	s := httptest.NewUnstartedServer(nil)
+	certified := make(chan int, 2)
+	fix := func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		certified <- len(c.ConnectionState().PeerCertificates)
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		_, _ = io.WriteString(c, "got "+line)
+	}
+	s.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"fix": fix}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"fix"}}
+	s.StartTLS()
+	defer s.Close()
+
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+		return name
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	key := write("key.pem", "PRIVATE KEY", der)
+	cert := write("cert.pem", "CERTIFICATE", s.Certificate().Raw) // the server's, and the client's
+	keys := filepath.Join(dir, "keys.txt")
+	args := []string{"-target", "tls://" + s.Listener.Addr().String(), "-cacert", cert}
+
+	all := append(args, "-cert", cert, "-key", key, "-alpn", "h9", "-alpn", "fix", "-keylog", keys)
+	require.Equal(t, "TLS 1.3, resumed: false, ALPN: \"fix\", answer: got hello\nTLS 1.3, resumed: true, ALPN: \"fix\", answer: got hello\n", run(t, file, all...).end())
+	require.Equal(t, 1, <-certified)
+	require.Equal(t, 1, <-certified, "a resumed session knows the certificate")
+	secrets, err := os.ReadFile(keys)
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(secrets), "SERVER_TRAFFIC_SECRET_0 "))
+
+	require.Contains(t, run(t, file, args...).fails(), "remote error: tls: certificate required")
+	require.Contains(t, run(t, file, append(args, "-alpn", "h9")...).fails(), "no application protocol")
+	require.Contains(t, run(t, file, append(args, "-cert", cert, "-key", cert)...).fails(), "found a certificate rather than a key")
 }
 
 // testCutTape records, cuts the recording and plays what is left.

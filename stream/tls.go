@@ -69,6 +69,11 @@ var (
 // is still called. Differences to crypto/tls: TLS 1.2 is the least version
 // whatever MinVersion says, renegotiation is refused, and records are always
 // as large as they may be.
+//
+// A ClientSessionCache lets later connections resume the session. In TLS 1.3
+// the server's tickets come after the handshake: Read puts them there. The cache
+// knows a session by ServerName alone: configs with different client
+// certificates must not share one.
 func Secure(ctx context.Context, lower Stream, config *tls.Config, host string) (*TLS, error) {
 	if _, ok := lower.(Waiter); !ok {
 		return nil, fmt.Errorf("stream: tls handshake: the layer below, %T, cannot wait", lower)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,6 +66,23 @@ func TestTLSResumes(t *testing.T) {
 		}
 		config.ClientSessionCache = nil
 		require.False(t, hello(t, config, target).DidResume)
+	}
+}
+
+// A cache knows a session by the server's name alone: with it comes the client
+// certificate of the connection that it was made on.
+func TestTLSSharedCacheSharesTheClientCertificate(t *testing.T) {
+	for _, version := range tlsVersions {
+		target, states := helloServer(t, &tls.Config{MaxVersion: version, ClientAuth: tls.RequireAnyClientCert})
+		cache := tls.NewLRUClientSessionCache(4)
+		first, second := goodCertificate(), testAuthority().issue(time.Now().Add(time.Hour))
+		for _, c := range []struct {
+			cache      tls.ClientSessionCache
+			mine, seen tls.Certificate
+		}{{cache, first, first}, {cache, second, first}, {nil, second, second}} {
+			hello(t, &tls.Config{RootCAs: testAuthority().pool(), ClientSessionCache: c.cache, Certificates: []tls.Certificate{c.mine}}, target)
+			require.Equal(t, c.seen.Certificate[0], (<-states).PeerCertificates[0].Raw)
+		}
 	}
 }
 

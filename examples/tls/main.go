@@ -39,7 +39,7 @@ func main() {
 
 	config.MinVersion = tls.VersionTLS13
 	if *keys != "" {
-		f, err := os.OpenFile(*keys, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		f, err := stream.KeyLogFile(*keys)
 		if err != nil {
 			log.Fatal(err)
 		}
