@@ -10,6 +10,7 @@
 //	single        one connection in a loop of one's own, no reactor
 //	tls           roots, names and versions of one's own, a key log for Wireshark
 //	mtls          a client certificate, ALPN, a session resumed, without WebSocket
+//	proxy         the way out through HTTP CONNECT or SOCKS 5
 //	http          HTTP/1.1 requests over a stream, several on one connection
 //
 // Endpoints on a reactor:

@@ -211,7 +211,7 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]func(t *testing.T, bin string){
-		"kinds": testKinds, "dns": testDNS, "http": testHTTP, "auth": testAuth, "tls": testTLS, "mtls": testMutualTLS, "record a cut tape": testCutTape, "bad flags": testFlags,
+		"kinds": testKinds, "dns": testDNS, "http": testHTTP, "auth": testAuth, "tls": testTLS, "mtls": testMutualTLS, "proxy": testProxy, "record a cut tape": testCutTape, "bad flags": testFlags,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

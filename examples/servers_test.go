@@ -24,6 +24,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/boomnet-go/boomnet/internal/fakeproxy"
+
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
 )
 
@@ -41,6 +43,28 @@ func testDNS(t *testing.T, bin string) {
 	nowhere := strings.Replace(url, "127.0.0.1", "nowhere.example.com", 1)
 	require.Regexp(t, `^nowhere\.example\.com is \[127\.0\.0\.2\] .*\n.* lost while connecting: .*connection refused\n$`,
 		run(t, file, "-url", nowhere, "-pin", "nowhere.example.com=127.0.0.2").end(), "the exchange is on 127.0.0.1 alone")
+}
+
+// testProxy goes through proxies, and past them.
+func testProxy(t *testing.T, bin string) {
+	file := filepath.Join(bin, "proxy")
+	for _, secure := range []bool{false, true} {
+		url, ca := startExchange(t, secure)
+		args := []string{"-url", url + "/ws/btcusdt@trade"}
+		if secure {
+			args = append(args, "-cacert", ca)
+		}
+		require.Regexp(t, `^the socket goes to `+strings.SplitAfter(url, "://")[1]+`\n\{"e":"trade".*\n$`, run(t, file, args...).end())
+		for _, scheme := range []string{"http", "socks5h"} {
+			p := fakeproxy.Start(t, fakeproxy.Config{Scheme: scheme, User: "desk", Password: "secret"})
+			require.Regexp(t, `^the socket goes to `+p.URL().Host+`\n\{"e":"trade".*\n$`, run(t, file, append(args, "-proxy", p.URL().String())...).end())
+			wrong := scheme + "://desk:swordfish@" + p.URL().Host
+			said := run(t, file, append(args, "-proxy", wrong)...).end()
+			require.Regexp(t, `lost while connecting: .*the proxy does not let us in`, said)
+			require.NotContains(t, said, "swordfish")
+		}
+	}
+	require.Contains(t, run(t, file, "-proxy", "gopher://127.0.0.1").fails(), "bad proxy URL")
 }
 
 // testHTTP plays a server that keeps its connections, and one that does not.

@@ -1,7 +1,8 @@
 // Command dns finds the venue's address in three steps: a pinned name is answered
-// from a table, every other one by the system's name servers, and a resolver of
-// one's own around both bounds each lookup and prints what it took. Resolving runs
-// beside the reactor, so a name server that is slow costs no other endpoint anything.
+// from a table, every other one by a stub resolver that asks the machine's name
+// servers and keeps what they say, and a resolver of one's own around both bounds
+// each lookup and prints what it took. Resolving runs beside the reactor, so a name
+// server that is slow costs no other endpoint anything.
 //
 //	go run ./cmd/boomctl exchange
 //	go run ./examples/dns                                           # pinned
@@ -87,7 +88,9 @@ func main() {
 	defer stop()
 	t.done = stop
 
-	resolver := Timed{Next: &dns.Static{Hosts: pins, Next: dns.System}, Limit: 2 * time.Second}
+	stub := new(dns.Stub) // dns.System would be Go's own, without a cache
+	defer stub.Close()
+	resolver := Timed{Next: &dns.Static{Hosts: pins, Next: stub}, Limit: 2 * time.Second}
 	r, err := reactor.New(reactor.Config{Seams: endpoint.Seams{Resolver: resolver}}) // for all endpoints
 	if err != nil {
 		log.Fatal(err)
