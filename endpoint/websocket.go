@@ -34,7 +34,8 @@ import (
 //
 // A WebSocket must not be copied or changed once it is registered.
 type WebSocket struct {
-	// Name is for displays, logs and errors. Default: the URL.
+	// Name is for displays, logs and errors. Default: the URL, a password in it
+	// reads "xxxxx". Set it when the path or the query holds a secret.
 	Name string
 	// URL is ws://host[:port]/path or wss://…, query and user info included.
 	URL string
@@ -91,6 +92,9 @@ func (w *WebSocket) SetTimer(at int64) {
 func (w *WebSocket) EndpointName() string {
 	if w.Name != "" {
 		return w.Name
+	}
+	if u, err := url.Parse(w.URL); err == nil {
+		return u.Redacted()
 	}
 	return w.URL
 }

@@ -204,3 +204,16 @@ type signed struct {
 	WebSocket
 	good
 }
+
+func TestNamesShowNoPassword(t *testing.T) {
+	for url, name := range map[string]string{
+		"wss://venue.example.com/ws?streams=btcusdt@trade": "wss://venue.example.com/ws?streams=btcusdt@trade",
+		"wss://desk:sesame@venue.example.com/ws":           "wss://desk:xxxxx@venue.example.com/ws",
+		"":                                                 "",
+	} {
+		w := WebSocket{URL: url}
+		require.Equal(t, name, w.EndpointName())
+		w.Name = "orders"
+		require.Equal(t, "orders", w.EndpointName())
+	}
+}
