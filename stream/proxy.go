@@ -20,7 +20,7 @@ import (
 //
 // The URL holds host and port (80, 443 and 1080 are the defaults) and, where the
 // proxy wants them, user and password: Basic for CONNECT (RFC 7617), RFC 1929 for
-// SOCKS. They are sent to the proxy only and shown in no error.
+// SOCKS. They are sent to the proxy only, and no error shows the password.
 //
 // Once the proxy has agreed, the same socket carries the connection to the
 // target: nothing on the hot side is different, except that an https proxy is

@@ -31,14 +31,27 @@ func (p *proxy) asked(ip netip.Addr) address {
 
 // connect returns a stream that ends at the target. addrs are the proxy's. The
 // addresses of the target, where we know them, are raced through the proxy in
-// the same way, each over a connection of its own.
+// the same way, each over a connection of its own, until the proxy does not let us
+// in: a password that is wrong once is not tried again, which may lock the user out.
 func (p *proxy) connect(ctx context.Context, o *Options, addrs []netip.AddrPort) (Stream, error) {
 	if len(p.beyond) > 0 {
-		tcp, err := o.race(ctx, p.beyond, func(ctx context.Context, to netip.AddrPort) (*TCP, error) {
-			return p.socks5(ctx, o, addrs, p.asked(to.Addr()))
+		race, stop := context.WithCancelCause(ctx)
+		defer stop(nil)
+		tcp, err := o.race(race, p.beyond, func(ctx context.Context, to netip.AddrPort) (*TCP, error) {
+			if err := context.Cause(race); err != nil {
+				return nil, err
+			}
+			tcp, err := p.socks5(ctx, o, addrs, p.asked(to.Addr()))
+			if errors.Is(err, ErrProxyAuth) {
+				stop(err)
+			}
+			return tcp, err
 		})
 		if err == nil {
 			return tcp, nil
+		}
+		if refused := context.Cause(race); errors.Is(refused, ErrProxyAuth) {
+			return nil, refused
 		}
 		if _, ok := errors.AsType[*ProxyError](err); !ok {
 			err = p.failed(err) // ctx ended

@@ -8,12 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/dns"
 )
 
 // script plays a proxy that is at fault: it handles one connection.
@@ -269,4 +272,31 @@ func TestSOCKSRequest(t *testing.T) {
 	require.Equal(t, "\x05\x02\x00\x02"+"\x01\x01u\x02pw"+"\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50", said(t, "tcp://1.2.3.4:80", url.UserPassword("u", "pw"), "\x05\x02", "\x01\x00"))
 	require.Equal(t, "\x05\x02\x00\x02"+"\x01\x01u\x00"+"\x05\x01\x00\x04\x20\x01\x0d\xb8"+strings.Repeat("\x00", 11)+"\x01\x00\x50",
 		said(t, "tcp://[2001:db8::1]:80", url.User("u"), "\x05\x02", "\x01\x00"))
+}
+
+// A wrong password is tried once, however many addresses the target has.
+func TestSOCKSWrongPasswordIsTriedOnce(t *testing.T) {
+	l := listen(t)
+	logins, done := 0, make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			logins++
+			socksScript("\x05\x02", "\x01\x01")(c)
+			_ = c.Close()
+		}
+	}()
+	o := &Options{
+		Proxy:    ProxyURL(&url.URL{Scheme: "socks5", Host: l.Addr().String(), User: url.UserPassword("u", "wrong")}),
+		Resolver: &dns.Static{Hosts: map[string][]netip.Addr{"venue.test": {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}}},
+	}
+	_, err := o.Dial(testCtx(t), "tcp://venue.test:80")
+	require.ErrorIs(t, err, ErrProxyAuth)
+	require.NoError(t, l.Close())
+	<-done
+	require.Equal(t, 1, logins)
 }
