@@ -15,8 +15,9 @@ import (
 // Meter takes the measurements of one run. One goroutine uses it, and while it
 // measures it does not allocate.
 type Meter struct {
-	name string
-	work Work
+	name  string
+	work  Work
+	paced bool
 
 	messages  int
 	startWall int64
@@ -42,7 +43,7 @@ func New(name string, w Work) *Meter {
 	for i := range samples {
 		samples[i] = 1 // the page is there before the clock runs
 	}
-	return &Meter{name: name, work: w, samples: samples[:0], round: -warmUp}
+	return &Meter{name: name, work: w, paced: w.Mode == Paced, samples: samples[:0], round: -warmUp}
 }
 
 // Message counts one message, and notes in paced work how old it is.
@@ -51,7 +52,7 @@ func (m *Meter) Message(p []byte) {
 		m.start()
 	}
 	m.messages++
-	if m.work.Mode != Paced {
+	if !m.paced {
 		m.sink += p[0]
 		return
 	}
