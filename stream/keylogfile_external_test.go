@@ -15,9 +15,7 @@ import (
 // Wireshark reads with a key log what tcpdump has captured. Debian packages
 // openssl, tcpdump and tshark; only root may capture.
 func TestExternalWireshark(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("tcpdump needs root to capture")
-	}
+	require.Zero(t, os.Geteuid(), "tcpdump needs root to capture; without it: go test -skip Wireshark")
 	tshark, err := exec.LookPath("tshark")
 	require.NoError(t, err, "tshark must be installed")
 	tcpdump, err := exec.LookPath("tcpdump")

@@ -10,7 +10,10 @@ import (
 )
 
 func TestExternalCompletionInBash(t *testing.T) {
-	testShell(t, startShell(t, bashSetup, "bash", "--norc", "--noprofile", "-i"))
+	s := startShell(t, bashSetup, "bash", "--norc", "--noprofile", "-i")
+	testShell(t, s)
+	s.keys(t, "boomctl co\t")
+	require.Contains(t, s.until(t, "connect"), "completion")
 }
 
 // With the package bash-completion the script is loaded when it is needed.

@@ -79,28 +79,15 @@ func TestSockoptsTable(t *testing.T) {
 	require.Equal(t, optionFailed, probe.try(ended).Result)
 }
 
-// printSockopts is set for the process of TestSockoptsWithoutPrivilege.
-const printSockopts = "BOOMCTL_TEST_PRINT_SOCKOPTS"
-
-// TestPrintSockopts is no test but that process.
-func TestPrintSockopts(t *testing.T) {
-	if os.Getenv(printSockopts) == "" {
-		t.Skip("the process of TestSockoptsWithoutPrivilege; nothing to test by itself")
-	}
-	require.NoError(t, (&sockoptsCmd{JSON: true}).run(t.Context(), os.Stdout))
-}
-
 func TestSockoptsWithoutPrivilege(t *testing.T) {
 	var out []byte
 	require.NoError(t, unprivileged.Run(func() (err error) {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestPrintSockopts$")
-		cmd.Env = append(os.Environ(), printSockopts+"=1")
+		cmd := exec.Command(os.Args[0], "sockopts", "--json")
+		cmd.Env = append(os.Environ(), runDemo+"=1")
 		out, err = cmd.Output()
 		return err
 	}))
-	end := bytes.LastIndexByte(out, '}')
-	require.Positive(t, end, "%s", out)
-	found := decodeSockopts(t, out[:end+1])
+	found := decodeSockopts(t, out)
 	for _, name := range []string{"SO_MARK 1", "SO_PREFER_BUSY_POLL 1", "SO_BUSY_POLL_BUDGET 64 packets"} {
 		r := found[name]
 		require.Equal(t, optionRefused, r.Result, "%+v", r)

@@ -1,3 +1,5 @@
+//go:build external && linux
+
 package main
 
 import (
@@ -114,14 +116,3 @@ func testShell(t *testing.T, s *shell) {
 }
 
 const bashSetup = "PS1='ready> '; bind 'set enable-bracketed-paste off'; bind 'set show-all-if-ambiguous on'; source ~/boomctl.bash"
-
-func TestCompletionInBash(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("there is no bash here")
-	}
-	s := startShell(t, bashSetup, "bash", "--norc", "--noprofile", "-i")
-	testShell(t, s)
-	s.keys(t, "boomctl co\t")
-	shown := s.until(t, "connect")
-	require.Contains(t, shown, "completion")
-}
