@@ -136,7 +136,7 @@ var table = []check{
 
 	{network, "nic-node", "Packets are written to memory and cache of the card's NUMA node: a reactor on another one reads them over the interconnect.", nicNode},
 	{network, "nic-irqs", "An interrupt on a reactor's core, and the softirq after it, takes the core from the reactor for each packet.", nicIRQs},
-	{network, "irqs", "The same holds for interrupts of disks, timers and other devices.", otherIRQs},
+	{network, "irqs", "An interrupt of a disk or another device takes the core from the reactor too.", otherIRQs},
 	{network, "irq-default", "Interrupts of devices that come up later are put where the default mask says.", irqDefault},
 	{network, "irqbalance", "irqbalance moves interrupts every ten seconds, onto reactors' cores too unless these are isolated or banned.", irqbalance},
 	{network, "packet-steering", "RPS hands packets to the cores in its mask by an interrupt between processors.", packetSteering},
@@ -165,13 +165,16 @@ var table = []check{
 	{kernel, "workqueues", "Kernel work that is bound to no core runs on those of this mask.", workqueues},
 }
 
-// Names are the names of all checks, in the order of the table.
-func Names() []string {
-	names := make([]string, len(table))
+// Check is what a check is for.
+type Check struct{ Group, Name, Why string }
+
+// Checks are all checks, in the order of the table.
+func Checks() []Check {
+	all := make([]Check, len(table))
 	for i, c := range table {
-		names[i] = c.name
+		all[i] = Check{c.group, c.name, c.why}
 	}
-	return names
+	return all
 }
 
 // Examine runs the checks. What a check cannot read makes it Unknown; errors are
@@ -203,7 +206,11 @@ func choose(only, skip []string) ([]check, error) {
 	names := func(c check, of []string) bool { return slices.Contains(of, c.name) || slices.Contains(of, c.group) }
 	for _, name := range slices.Concat(only, skip) {
 		if !slices.ContainsFunc(table, func(c check) bool { return names(c, []string{name}) }) {
-			return nil, fmt.Errorf("doctor: no check or group %q, there are: %s", name, strings.Join(Names(), ", "))
+			var known []string
+			for _, c := range table {
+				known = append(known, c.name)
+			}
+			return nil, fmt.Errorf("doctor: no check or group %q, there are: %s", name, strings.Join(known, ", "))
 		}
 	}
 	selected := slices.DeleteFunc(slices.Clone(table), func(c check) bool {
