@@ -152,7 +152,7 @@ var table = []check{
 	{process, "mask", "A thread can be pinned only where the process may run.", mask},
 	{process, "quota", "A cgroup's quota counts the time that spinning takes: when it is used up all threads stand still until the period, mostly 100 ms, is over.", quota},
 	{process, "gomaxprocs", "A reactor that spins never gives its processor back: with too few the collector, timers and connecting wait for it, and it for them.", gomaxprocs},
-	{process, "open-files", "Each connection takes a descriptor, each reactor four more; without one, connecting fails.", openFiles},
+	{process, "open-files", "Each connection takes a descriptor, each reactor a few more; without one, connecting fails.", openFiles},
 	{process, "locked-memory", "mlockall and registered buffers need this limit; memory that is not locked can be reclaimed.", lockedMemory},
 	{process, "real-time", "A real-time thread that spins is stopped by throttling each second, and without throttling it starves the kernel's threads of its core.", realTime},
 
