@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/internal/tasks"
@@ -62,12 +63,11 @@ func drawTable(c *term.Canvas, columns []*column) {
 			text, w := cell(col), col.width()
 			switch {
 			case i == len(columns)-1:
-				lines := fold(text, c.Width()-indent)
-				for j, line := range lines {
+				for j, line := range foldList(text, c.Width()-indent) {
 					if j > 0 {
-						c.Left(term.Plain, indent+gap, "")
+						c.Left(term.Plain, indent, "")
 					}
-					c.Put(style, line).End()
+					c.PutWhole(style, line).End()
 				}
 			case col.right:
 				c.Right(style, w, text).Left(term.Plain, gap, "")
@@ -81,6 +81,24 @@ func drawTable(c *term.Canvas, columns []*column) {
 	for i := range columns[0].cells {
 		row(term.Plain, func(col *column) string { return col.cells[i] })
 	}
+}
+
+// foldList breaks a text behind commas and spaces into lines of at most width
+// columns, as far as what stands between them is not longer.
+func foldList(text string, width int) (lines []string) {
+	line := ""
+	for len(text) > 0 {
+		at := strings.IndexAny(text, ", ") + 1
+		if at == 0 {
+			at = len(text)
+		}
+		if line != "" && utf8.RuneCountInString(strings.TrimRight(line+text[:at], " ")) > width {
+			lines = append(lines, strings.TrimRight(line, " "))
+			line = ""
+		}
+		line, text = line+text[:at], text[at:]
+	}
+	return append(lines, line)
 }
 
 func drawThreads(c *term.Canvas, threads []tasks.Task, allowed affinity.Set) {

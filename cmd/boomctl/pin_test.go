@@ -88,6 +88,12 @@ func TestPinRefuses(t *testing.T) {
 	}
 }
 
+func TestFoldList(t *testing.T) {
+	require.Equal(t, []string{"0-1,4-5,", "8 → 3"}, foldList("0-1,4-5,8 → 3", 8))
+	require.Equal(t, []string{"1000-2000,", "3"}, foldList("1000-2000,3", 4))
+	require.Equal(t, []string{""}, foldList("", 4))
+}
+
 func TestShellQuote(t *testing.T) {
 	for _, s := range []string{"", "boomctl", "/a/b c/boomctl", "it's", `a"$(b)\`, "--x=1,2"} {
 		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(s)).Output()
