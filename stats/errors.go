@@ -2,6 +2,7 @@ package stats
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -140,6 +141,7 @@ func (r *errorRecord) read() (ErrorRecord, bool) {
 		if turn&1 == 0 && r.turn.Load() == turn {
 			return ErrorRecord{Text: printable(string(buf[:n])), Count: count, First: time.Unix(0, first), Last: time.Unix(0, last)}, count > 0
 		}
+		runtime.Gosched()
 	}
 	return ErrorRecord{}, false
 }

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -44,6 +45,7 @@ func (t *Text) Value() string {
 		if turn&1 == 0 && t.turn.Load() == turn {
 			return printable(string(buf[:n]))
 		}
+		runtime.Gosched()
 	}
 	return "" // the owner writes without a pause, or has died while writing
 }
