@@ -251,6 +251,9 @@ func (t *TCP) Wait(ctx context.Context, write bool) error {
 // Detach implements [Detacher]. Calling it again does nothing.
 func (t *TCP) Detach() error { return t.waiter.detach() }
 
+// Unwatch implements [Unwatcher].
+func (t *TCP) Unwatch() error { return t.waiter.unwatch() }
+
 // Close implements [Stream]. A second Close does nothing.
 func (t *TCP) Close() error {
 	if t.fd < 0 {

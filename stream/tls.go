@@ -162,6 +162,14 @@ func (t *TLS) Detach() error {
 	return nil
 }
 
+// Unwatch implements [Unwatcher].
+func (t *TLS) Unwatch() error {
+	if u, ok := t.lower.(Unwatcher); ok {
+		return u.Unwatch()
+	}
+	return nil
+}
+
 // LocalAddr implements [Addressed].
 func (t *TLS) LocalAddr() netip.AddrPort {
 	if a, ok := t.lower.(Addressed); ok {

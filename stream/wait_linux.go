@@ -12,12 +12,14 @@ import (
 
 // waiter lets a goroutine wait for a descriptor through Go's own poller, on
 // the set-up side. It holds a duplicate that is made at the first wait and
-// closed by detach, so that the stream's descriptor itself is never known to
+// closed by unwatch or detach, so that the stream's descriptor itself is never known to
 // Go's poller and the two never meet in one epoll set.
 //
-//	        wait                      detach
-//	(none) ──────→ duplicate watched ────────→ detached
-//	   └───────────────── detach ────────────────┘
+//	         wait                       detach
+//	(none) ───────→ duplicate watched ────────→ detached
+//	  │  ←───────                                  ↑
+//	  │  unwatch                                   │
+//	  └────────────────── detach ──────────────────┘
 //
 // Go's poller is edge-triggered: an edge that came before the wait is gone.
 // So each round asks the kernel for the level, by a poll(2) that does not
@@ -101,9 +103,14 @@ func pollNow(fd int, events int16) (bool, error) {
 	}
 }
 
-// detach closes the duplicate: Go's poller lets go.
+// detach is unwatch for good.
 func (w *waiter) detach() error {
 	w.detached = true
+	return w.unwatch()
+}
+
+// unwatch closes the duplicate: Go's poller lets go.
+func (w *waiter) unwatch() error {
 	if w.file == nil {
 		return nil
 	}

@@ -121,3 +121,26 @@ func TestDetach(t *testing.T) {
 	require.NoError(t, b.Detach(), "before any wait")
 	require.ErrorIs(t, b.Wait(testCtx(t), true), ErrDetached)
 }
+
+func TestUnwatch(t *testing.T) {
+	a, b := pair(t, nil)
+	require.NoError(t, a.Unwatch(), "before any wait")
+	for range 2 {
+		require.NoError(t, a.Wait(testCtx(t), true))
+		dup := watchedFD(t, &a.waiter)
+		require.NoError(t, a.Unwatch())
+		require.NoError(t, a.Unwatch())
+		_, err := unix.FcntlInt(uintptr(dup), unix.F_GETFD, 0)
+		require.ErrorIs(t, err, unix.EBADF, "the duplicate is closed")
+	}
+	_, err := b.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, a.Wait(testCtx(t), false), "it waits again")
+}
+
+// watchedFD is the descriptor that Go's poller watches.
+func watchedFD(t *testing.T, w *waiter) (fd int) {
+	t.Helper()
+	require.NoError(t, w.raw.Control(func(d uintptr) { fd = int(d) }))
+	return fd
+}

@@ -15,27 +15,13 @@ import (
 // were given out. Fill does not allocate and calls OnControl only when the
 // stream has ended.
 func (c *Conn) Fill() (int, error) {
-	if c.err != nil {
-		return 0, c.err
-	}
-	c.settle()
-	if c.buf == nil {
-		c.attach()
-		if c.w > 0 && c.stash != nil {
-			return c.w, nil // more was parked than the lent memory holds
+	// A loop that polls finds nothing held, read after read: on with the next.
+	if polls := c.w == 0 && c.buf != nil && c.asm == nil && c.stash == nil && c.readErr == nil && c.err == nil; !polls {
+		if n, err := c.makeRoom(); n > 0 || err != nil {
+			return n, err
 		}
 	}
-	c.compact()
-	if n := c.unpark(); n > 0 {
-		return n, nil
-	}
-	if c.readErr != nil {
-		return 0, c.drained()
-	}
 	room := c.buf[c.w:]
-	if len(room) == 0 {
-		return 0, stream.ErrWouldBlock
-	}
 	n, err := c.s.Read(room[:min(len(room), readSize)])
 	if n > 0 {
 		c.received = c.clock.Now()
@@ -56,6 +42,32 @@ func (c *Conn) Fill() (int, error) {
 	}
 	c.readErr = err
 	return 0, c.drained()
+}
+
+// makeRoom ends the life of the views and makes room for a read. It returns how
+// many bytes were at hand instead, or why there is to be no read.
+func (c *Conn) makeRoom() (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.settle()
+	if c.buf == nil {
+		c.attach()
+		if c.w > 0 && c.stash != nil {
+			return c.w, nil // more was parked than the lent memory holds
+		}
+	}
+	c.compact()
+	if n := c.unpark(); n > 0 {
+		return n, nil
+	}
+	if c.readErr != nil {
+		return 0, c.drained()
+	}
+	if c.w == len(c.buf) {
+		return 0, stream.ErrWouldBlock
+	}
+	return 0, nil
 }
 
 // drained is Fill's answer when nothing more will be read: the end, if all that

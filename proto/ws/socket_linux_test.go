@@ -35,6 +35,18 @@ func pair(t testing.TB, o *Options) (*Conn, int) {
 	return c, fds[1]
 }
 
+// watched is a stream that counts when Go's poller is let go.
+type watched struct {
+	stream.Stream
+	stream.Waiter
+	released int
+}
+
+func (w *watched) Unwatch() error {
+	w.released++
+	return w.Stream.(stream.Unwatcher).Unwatch()
+}
+
 func TestOverASocketpair(t *testing.T) {
 	c, peer := pair(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -219,6 +231,24 @@ func TestDial(t *testing.T) {
 			require.Equal(t, "not you\n", string(e.Body))
 		})
 	}
+}
+
+// A loop that polls must not be slowed down by a poller that waits for nobody.
+func TestUpgradeLeavesNoWatch(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(echo))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	u, to, err := ParseURL("ws" + strings.TrimPrefix(server.URL, "http"))
+	require.NoError(t, err)
+	s, err := new(stream.Options).Dial(ctx, to)
+	require.NoError(t, err)
+	w := &watched{Stream: s, Waiter: s.(stream.Waiter)}
+	c, err := Upgrade(ctx, w, u, nil)
+	require.NoError(t, err)
+	defer func() { _ = c.Discard() }()
+	require.Equal(t, 1, w.released)
+	require.NoError(t, c.Wait(ctx), "it can wait again")
 }
 
 func TestDialFailures(t *testing.T) {

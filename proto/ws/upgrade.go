@@ -19,6 +19,8 @@ import (
 // It runs on an ordinary goroutine and blocks until the server has answered or
 // ctx has ended, through stream.Waiter where s is one. What the server sends
 // behind its answer is the Conn's first input: look at Buffered before waiting.
+// Go's poller has let go of the stream then, see stream.Unwatcher; Conn.Wait has
+// it back.
 //
 // A failure is an *UpgradeError, or a plain error when u or o are at fault and
 // nothing was sent. The stream is then left open, for the caller to Close.
@@ -52,6 +54,12 @@ func Upgrade(ctx context.Context, s stream.Stream, u *url.URL, o *Options) (*Con
 	if err != nil {
 		fail.Err = err
 		return nil, fail
+	}
+	if w, ok := s.(stream.Unwatcher); ok {
+		if err := w.Unwatch(); err != nil {
+			fail.Err = err
+			return nil, fail
+		}
 	}
 	d.Compression = z
 	c := New(s, &d, rest)
