@@ -48,7 +48,8 @@ type Protocol interface {
 // called on the reactor's goroutine and must not block.
 //
 // A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer], [Meter] and
-// [Stamped]; these are looked for once, when the connection is taken over.
+// [Stamped]; these are looked for once, when the connection is taken over. If it
+// is a stream.Addressed as well, a dump of the reactor shows the addresses.
 type Hot interface {
 	// Source says what to watch. It is called once, at take-over.
 	Source() stream.Source

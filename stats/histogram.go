@@ -73,6 +73,19 @@ func (h *Histogram) ReadInto(s *Snapshot) {
 	if s.count > 0 {
 		s.min, s.max = math.MaxInt64-h.gap.Load(), h.max.Load()
 	}
+	if s.min > s.max { // a Reset is under way
+		*s = Snapshot{}
+	}
+}
+
+// Reset forgets all that was counted. Only the owner may call it. Who takes a
+// snapshot meanwhile may see a part of what was there. It does not allocate.
+func (h *Histogram) Reset() {
+	for i := range h.counts {
+		h.counts[i].Store(0)
+	}
+	h.gap.Store(0)
+	h.max.Store(0)
 }
 
 // bucket is the index of the bucket that counts v ≥ 0.
