@@ -515,14 +515,18 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte, cut byte) {
 		c, err := dial(t.Context(), s.Path())
 		require.NoError(t, err)
-		for len(sent) > 0 {
-			n := min(int(cut)+1, len(sent))
-			if _, err := c.Write(sent[:n]); err != nil {
-				break // it has hung up
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		writing.Go(func() {
+			for len(sent) > 0 {
+				n := min(int(cut)+1, len(sent))
+				if _, err := c.Write(sent[:n]); err != nil {
+					break // it has hung up
+				}
+				sent = sent[n:]
 			}
-			sent = sent[n:]
-		}
-		_ = c.(*net.UnixConn).CloseWrite()
+			_ = c.(*net.UnixConn).CloseWrite()
+		})
 		in := bufio.NewScanner(c)
 		in.Buffer(nil, 1<<20)
 		for in.Scan() {
