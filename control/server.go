@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/boomnet-go/boomnet/reactor"
+	"github.com/boomnet-go/boomnet/stats"
 )
 
 // Errors of Listen.
@@ -26,7 +27,7 @@ var (
 // field but Reactors and Find is ready.
 type Config struct {
 	// Dir is where the socket is made. It is made itself, with mode 0700, if it is
-	// not there; one that others may enter is refused. Default: Dir().
+	// not there; one that others may enter is refused. Default: stats.Dir().
 	Dir string
 	// Reactors that can be asked for. They may be closed meanwhile.
 	Reactors []*reactor.Reactor
@@ -99,7 +100,7 @@ func Listen(cfg Config) (*Server, error) {
 		return nil, errors.New("control: neither Reactors nor Find is set: there is nothing to control")
 	}
 	if cfg.Dir == "" {
-		cfg.Dir = Dir()
+		cfg.Dir = stats.Dir()
 	}
 	sock, err := openSocket(cfg.Dir, os.Getpid())
 	if err != nil {

@@ -47,9 +47,10 @@ type Protocol interface {
 // Hot is the side of a connection that the reactor drives. All methods are
 // called on the reactor's goroutine and must not block.
 //
-// A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer], [Meter] and
-// [Stamped]; these are looked for once, when the connection is taken over. If it
-// is a stream.Addressed as well, a dump of the reactor shows the addresses.
+// A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer], [Meter],
+// [TrafficMeter], [Timed] and [Stamped]; these are looked for once, when the
+// connection is taken over. If it is a stream.Addressed as well, a dump of the
+// reactor shows the addresses.
 type Hot interface {
 	// Source says what to watch. It is called once, at take-over.
 	Source() stream.Source
@@ -100,6 +101,25 @@ type Queuer interface{ Queued() int }
 type Meter interface {
 	Meter() (messages, bytes int64)
 }
+
+// Traffic is what a connection has counted since it was made.
+type Traffic struct {
+	Reads     int64 // network reads that brought bytes
+	Sent      int64 // messages or frames that were accepted for sending
+	BytesSent int64 // their bytes, framing included
+	Refused   int64 // messages that were refused with stream.ErrBackPressured
+}
+
+// TrafficMeter is a Hot that counts its traffic. The reactor asks after each call
+// of one of its methods.
+type TrafficMeter interface{ Traffic() Traffic }
+
+// Timed is a Hot that knows when its input was read. RecordDelay hands over what
+// to call for each network read that is given to a handler: with the time from the
+// end of the read to the handler, in nanoseconds, on the reactor's goroutine. It is
+// called before OnAttach, and only if somebody looks: the reactor has a counters
+// file.
+type Timed interface{ RecordDelay(record func(ns int64)) }
 
 // Stamped is a Hot that may know when the kernel received its input
 // (stream.Options.Timestamps).

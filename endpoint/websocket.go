@@ -187,7 +187,7 @@ func (w *WebSocket) Connect(ctx context.Context, via *Connector) (Hot, error) {
 		return nil, err
 	}
 	policy := w.Policy.WithDefaults()
-	return &webSocketHot{w: w, c: c, pingEvery: policy.PingInterval, pongWithin: policy.PongTimeout}, nil
+	return &webSocketHot{w: w, c: c, clock: opts.Clock, pingEvery: policy.PingInterval, pongWithin: policy.PongTimeout}, nil
 }
 
 // methods are the optional methods of an endpoint with what each must look like.

@@ -31,6 +31,10 @@ type webSocketHot struct {
 
 	recordAge func(ns int64) // nil: reads are not stamped
 	aged      int64          // ws.Counters.Reads when it was called last
+
+	clock       clock.Clock    // of Conn.Received
+	recordDelay func(ns int64) // nil: nobody wants to know
+	delayed     int64          // as aged
 }
 
 func (h *webSocketHot) Source() stream.Source { return h.c.Stream().Source() }
@@ -94,6 +98,9 @@ func (h *webSocketHot) OnReady() (more bool, err error) {
 	if c.HasNext() {
 		if h.recordAge != nil {
 			h.age()
+		}
+		if h.recordDelay != nil {
+			h.delay()
 		}
 		if err := h.user(h.w.onData(c)); err != nil {
 			return false, err
@@ -217,6 +224,23 @@ func (h *webSocketHot) age() {
 	h.aged = reads
 	if at := h.c.KernelTime(); at != 0 {
 		h.recordAge(clock.Nano() - at)
+	}
+}
+
+// Traffic implements TrafficMeter.
+func (h *webSocketHot) Traffic() Traffic {
+	n := h.c.Counters()
+	return Traffic{Reads: n.Reads, Sent: n.Writes, BytesSent: n.BytesWritten, Refused: n.Refused}
+}
+
+// RecordDelay implements Timed.
+func (h *webSocketHot) RecordDelay(record func(ns int64)) { h.recordDelay = record }
+
+// delay records once a read how long ago it ended.
+func (h *webSocketHot) delay() {
+	if reads := h.c.Counters().Reads; reads != h.delayed {
+		h.delayed = reads
+		h.recordDelay(h.clock.Now() - h.c.Received())
 	}
 }
 

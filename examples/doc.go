@@ -49,6 +49,7 @@
 //	stream        a stream of one's own, without a descriptor: a tape beside a live feed
 //	record        a connection recorded to the byte, with times, and replayed
 //	metrics       every number there is, with unit and meaning
+//	counters      these numbers in a file in memory, read by another process
 //
 // Each takes -url and, for a server whose certificate the system does not trust,
 // -cacert:

@@ -64,7 +64,7 @@ func run(t *testing.T, name string, args ...string) *program {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	p := &program{t: t, cmd: exec.CommandContext(ctx, name, args...)}
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "BOOMNET_DIR="+filepath.Join(t.TempDir(), "counters"))
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -162,6 +162,8 @@ func TestExamples(t *testing.T) {
 			`^200 round trips: p50 \S+, p99 \S+, max \S+\n$`},
 		{"metrics", "/ws/btcusdt@trade", []string{"-for", "500ms", "-every", "200ms"}, nil,
 			`(?s)^reactor +turns .*trades +messages +[1-9]\d* messages .*own +delay +n [1-9]\d*, p50 \d+, .* found work\n\n$`},
+		{"counters", "/ws/btcusdt@trade", []string{"-for", "500ms"}, nil,
+			`(?s)^process +example +file_size .*reactor +feed +turns +[1-9].*endpoint +trades +messages +[1-9].*receive_to_handler +n [1-9]\d*, p50 [1-9].*$`},
 		{"reconnect", "/ws/btcusdt@trade?fault=rst&after=5", []string{"-attempts", "3"}, nil,
 			`(?s)^  connection 1 resolving\n.*  lost .*loss 1, next try in .*loss 2, next try in .*given up\n$`},
 		{"reconnect", "/ws?fault=refuse&code=403", nil, nil,

@@ -28,6 +28,7 @@ type conn struct {
 	hot     endpoint.Hot
 	queuer  endpoint.Queuer // nil: not implemented
 	meter   endpoint.Meter
+	traffic endpoint.TrafficMeter
 	due     func(int64) int64 // Source.Due, for streams without a descriptor
 	fd      int
 	token   uint64
@@ -36,6 +37,7 @@ type conn struct {
 	queued  bool // on the ready list
 
 	messages, bytes int64 // as the meter said last
+	moved           endpoint.Traffic
 
 	state, timer, again, stale timer
 }
@@ -112,6 +114,10 @@ func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
 	c.hot, c.fd, c.due = hot, src.FD, src.Due
 	c.queuer, _ = hot.(endpoint.Queuer)
 	c.meter, _ = hot.(endpoint.Meter)
+	c.traffic, _ = hot.(endpoint.TrafficMeter)
+	if t, ok := hot.(endpoint.Timed); ok && c.slot.cells.delay != nil {
+		t.RecordDelay(c.slot.cells.delay.Record)
+	}
 	r.enrol(c)
 	c.machine.Opened(r.now)
 	r.opened(c)
@@ -184,10 +190,27 @@ func (r *Reactor) schedule(c *conn) {
 	r.timers.set(&c.again, at)
 }
 
-// after looks whether a call of one of c's methods left bytes queued.
+// after looks what a call of one of c's methods has sent, and whether it left bytes
+// queued.
 func (r *Reactor) after(c *conn) {
-	if c.queuer != nil && !c.dead {
-		r.watchWrites(c, c.queuer.Queued() > 0)
+	if c.dead {
+		return
+	}
+	if c.traffic != nil {
+		r.meter(c)
+	}
+	if c.queuer != nil {
+		queued := c.queuer.Queued()
+		c.slot.cells.queue(int64(queued))
+		r.watchWrites(c, queued > 0)
+	}
+}
+
+// meter publishes what c has read and sent since the last time.
+func (r *Reactor) meter(c *conn) {
+	if now := c.traffic.Traffic(); now != c.moved {
+		c.slot.cells.moved(&c.moved, &now)
+		c.moved = now
 	}
 }
 
@@ -282,8 +305,12 @@ func (r *Reactor) lose(c *conn, err error) {
 	healthy := c.machine.Healthy()
 	if c.hot != nil {
 		r.measure(c)
+		if c.traffic != nil {
+			r.meter(c)
+		}
 		if c.queuer != nil {
 			loss.Unsent = c.queuer.Queued()
+			c.slot.cells.queue(0)
 		}
 	}
 	c.dead = true

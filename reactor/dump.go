@@ -139,7 +139,7 @@ var roleNames = [roles]string{"current", "next", "leaving"}
 func (r *Reactor) Dump(ctx context.Context) (*Dump, error) {
 	places := r.places()
 	d := &Dump{Endpoints: make([]EndpointDump, 0, places), conns: make([]ConnectionDump, 0, places)}
-	err := r.ask(ctx, func() { r.take(d) })
+	err := r.ask(ctx, func() { r.look(d) })
 	var stuck *StuckError
 	switch {
 	case errors.As(err, &stuck):
@@ -160,8 +160,8 @@ func (r *Reactor) places() int {
 	return len(r.table)
 }
 
-// take copies what there is to see. Reactor only.
-func (r *Reactor) take(d *Dump) {
+// look copies what there is to see. Reactor only.
+func (r *Reactor) look(d *Dump) {
 	d.At = time.Now()
 	d.Closing = r.closing
 	d.Thread, d.CPU = where()

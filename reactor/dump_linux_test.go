@@ -272,6 +272,6 @@ func BenchmarkDump(b *testing.B) {
 		b.StopTimer()
 		d := &Dump{Endpoints: make([]EndpointDump, 0, places), conns: make([]ConnectionDump, 0, places)}
 		b.StartTimer()
-		bench.r.take(d)
+		bench.r.look(d)
 	}
 }

@@ -36,6 +36,7 @@ func TestSetIdleIsDoneInTheTurn(t *testing.T) {
 	require.Equal(t, idle.Yield, b.r.Idle(), "not before the turn")
 	b.poll()
 	require.Equal(t, idle.Park(time.Millisecond), b.r.Idle())
+	require.Equal(t, "park(1ms)", b.r.counts.idle.Value(), "other processes see it")
 	require.Equal(t, time.Millisecond, b.r.waiter.Idle(0), "Run would park so")
 	require.NoError(t, b.r.Close())
 	require.ErrorIs(t, b.r.SetIdle(idle.Spin), ErrClosed)

@@ -155,5 +155,6 @@ func (r *Reactor) release() {
 		}
 	}
 	r.sel.Close()
-	r.counts.publish()
+	r.counts.settle(r.clock.Now())
+	r.counts.end()
 }

@@ -74,34 +74,54 @@ func (r *Reactor) register(p endpoint.Protocol) (id ID, err error) {
 	if h, ok := p.(endpoint.Hosted); ok && h.EndpointHost() != "" {
 		s.host = r.limiter.Host(h.EndpointHost())
 	}
+	if err := r.take(s); err != nil {
+		return ID{}, err
+	}
+	// The reactor may want the table: it must not wait for a file that grows.
+	s.cells.init(&r.cfg, s.name, r.now0())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.table[s.id.Slot].slot = s
+	if err := r.post(mail{kind: mailRegister, slot: s}); err != nil {
+		r.vacate(s)
+		s.cells.block.Free()
+		return ID{}, err
+	}
+	return s.id, nil
+}
+
+// take finds a place for s in the table, and its name. Nobody sees s there yet.
+func (r *Reactor) take(s *slot) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	place := uint32(len(r.table))
 	if n := len(r.freeIDs); n > 0 {
 		place = r.freeIDs[n-1]
 	} else if len(r.table) == r.cfg.MaxEndpoints {
-		return ID{}, fmt.Errorf("reactor: %d endpoints are registered, MaxEndpoints is %d", len(r.table), r.cfg.MaxEndpoints)
+		return fmt.Errorf("reactor: %d endpoints are registered, MaxEndpoints is %d", len(r.table), r.cfg.MaxEndpoints)
 	}
 	gen := uint32(1)
 	if int(place) < len(r.table) {
 		gen = r.table[place].gen + 1
 	}
 	s.id = ID{place, gen}
-	s.name = fmt.Sprintf("%T#%d", p, place)
-	if n, ok := p.(endpoint.Named); ok && n.EndpointName() != "" {
+	s.name = fmt.Sprintf("%T#%d", s.proto, place)
+	if n, ok := s.proto.(endpoint.Named); ok && n.EndpointName() != "" {
 		s.name = n.EndpointName()
-	}
-	s.cells.init(s.name, r.now0())
-	if err := r.post(mail{kind: mailRegister, slot: s}); err != nil {
-		return ID{}, err
 	}
 	if n := len(r.freeIDs); n > 0 {
 		r.freeIDs = r.freeIDs[:n-1]
 	} else {
 		r.table = append(r.table, registration{})
 	}
-	r.table[place] = registration{gen, s}
-	return s.id, nil
+	r.table[place] = registration{gen: gen}
+	return nil
+}
+
+// vacate gives the place of s back. r.mu is held.
+func (r *Reactor) vacate(s *slot) {
+	r.table[s.id.Slot].slot = nil
+	r.freeIDs = append(r.freeIDs, s.id.Slot)
 }
 
 // now0 is the time for other goroutines, which must not read r.now.
@@ -261,6 +281,7 @@ func (r *Reactor) lost(s *slot, c *conn, loss *endpoint.LossError, healthy bool)
 	}
 	s.cells.lost(loss)
 	s.lostAt = r.now
+	r.counts.lost(loss)
 	var panicked *endpoint.PanicError
 	gone := action == endpoint.Stop || tooLong != nil
 	e := endpoint.Event{Conn: c.id, Loss: loss}
@@ -326,6 +347,7 @@ func (r *Reactor) fail(s *slot, err error) {
 	loss := endpoint.NewLoss(endpoint.User, s.lastConn, err)
 	s.cells.lost(loss)
 	s.lostAt = r.now
+	r.counts.lost(loss)
 	r.giveUp(s, endpoint.Event{Loss: loss})
 }
 
@@ -367,8 +389,12 @@ func (r *Reactor) retire(s *slot) {
 	if b, ok := s.proto.(endpoint.Binder); ok {
 		b.Unbind()
 	}
+	if free := s.cells.block.Free; r.closed.Load() {
+		free() // nobody's turn is held up
+	} else {
+		r.background(task{run: free})
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.table[s.id.Slot].slot = nil
-	r.freeIDs = append(r.freeIDs, s.id.Slot)
+	r.vacate(s)
 }

@@ -17,6 +17,8 @@ const (
 	KindCounter Kind = iota + 1
 	KindGauge
 	KindHistogram
+	KindText
+	KindErrors
 )
 
 func (k Kind) String() string {
@@ -27,6 +29,10 @@ func (k Kind) String() string {
 		return "gauge"
 	case KindHistogram:
 		return "histogram"
+	case KindText:
+		return "text"
+	case KindErrors:
+		return "errors"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -42,18 +48,34 @@ type Desc struct {
 
 // Value is what a cell held when it was read.
 type Value struct {
-	Int       int64     // of a counter or gauge
-	Histogram *Snapshot // of a histogram, else nil
+	Int       int64         // of a counter or gauge; of an error log the number forgotten
+	Histogram *Snapshot     // of a histogram, else nil
+	Text      string        // of a text
+	Errors    []ErrorRecord // of an error log, the one seen last first
 }
+
+// The kinds of Blocks that the reactor makes. Others may be used.
+const (
+	ProcessBlock  = "process"
+	ReactorBlock  = "reactor"
+	EndpointBlock = "endpoint"
+	RingBlock     = "ring"
+)
 
 // Block is a named group of cells with one owner, see the package comment. Any
 // goroutine may add cells to it and read it.
 type Block struct {
-	name string
+	kind, name, parent string
 
 	mu    sync.Mutex
 	cells []cell
-	free  []int64 // what is left of the youngest piece of memory
+	free  []int64 // what is left of the youngest piece of memory on the heap
+
+	// Of a Block in a file.
+	file    *File // nil: on the heap
+	number  uint64
+	extents []*extent
+	page    *extent // that takes small cells
 }
 
 type cell struct {
@@ -61,11 +83,19 @@ type cell struct {
 	read func() Value
 }
 
-// NewBlock returns an empty Block. Names of Blocks need not be unique.
+// NewBlock returns an empty Block on the heap. Names of Blocks need not be
+// unique. See File.NewBlock for one that other processes read.
 func NewBlock(name string) *Block { return &Block{name: name} }
 
 // Name returns the Block's name.
 func (b *Block) Name() string { return b.name }
+
+// Kind returns what the Block tells of, one of ReactorBlock and so on; "" for one
+// of NewBlock.
+func (b *Block) Kind() string { return b.kind }
+
+// Parent returns the name of the Block that this one is part of, "" if none.
+func (b *Block) Parent() string { return b.parent }
 
 // Counter adds a counter that stands at 0. Making a cell allocates and takes a
 // lock: do it at set-up. It panics when name is empty or taken in this Block.
@@ -86,20 +116,53 @@ func (b *Block) Histogram(name, unit, help string) *Histogram {
 		func(h *Histogram) Value { return Value{Histogram: h.Snapshot()} })
 }
 
+// Text adds an empty text, as Counter does.
+func (b *Block) Text(name, help string) *Text {
+	return add(b, Desc{Name: name, Help: help, Kind: KindText},
+		func(t *Text) Value { return Value{Text: t.Value()} })
+}
+
+// Errors adds an empty error log of about 11 KiB, as Counter does.
+func (b *Block) Errors(name, help string) *Errors {
+	return add(b, Desc{Name: name, Unit: "errors", Help: help, Kind: KindErrors},
+		func(e *Errors) Value { return Value{Int: e.Forgotten(), Errors: e.Records()} })
+}
+
 // Each calls do with every cell in the order in which they were made, read at
 // that moment. Any goroutine may call it; it allocates. do may add cells to the
 // Block; it is not called with those.
 func (b *Block) Each(do func(Desc, Value)) {
 	b.mu.Lock()
-	cells := b.cells // only ever appended to
+	n := len(b.cells) // only ever appended to
 	b.mu.Unlock()
-	for _, c := range cells {
-		do(c.desc, c.read())
+	for i := range n {
+		b.mu.Lock() // Free must not pull the memory away meanwhile
+		d, v := b.cells[i].desc, b.cells[i].read()
+		b.mu.Unlock()
+		do(d, v)
 	}
 }
 
+// Free gives the memory of a Block in a File back: readers see it vanish, other
+// Blocks take its place. Nobody may write its cells, or read them but by Each,
+// from the call on. Each goes on to show what they held. A Block on the heap needs
+// no Free; it does nothing there. Any goroutine may call it, and twice.
+func (b *Block) Free() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.file == nil {
+		return
+	}
+	for i := range b.cells {
+		last := b.cells[i].read()
+		b.cells[i].read = func() Value { return last }
+	}
+	b.file.release(b.extents)
+	b.file, b.extents, b.page = nil, nil, nil
+}
+
 // add lays a new cell of type T, which is words and nothing else, into b's memory.
-func add[T Counter | Gauge | Histogram](b *Block, d Desc, read func(*T) Value) *T {
+func add[T Counter | Gauge | Histogram | Text | Errors](b *Block, d Desc, read func(*T) Value) *T {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if d.Name == "" {
@@ -111,14 +174,27 @@ func add[T Counter | Gauge | Histogram](b *Block, d Desc, read func(*T) Value) *
 		}
 	}
 	d.Block = b.name
-	words := int(unsafe.Sizeof(*new(T)) / wordSize)
+	var t *T
+	size := int(unsafe.Sizeof(*t))
+	if b.file != nil {
+		t = (*T)(b.file.place(b, d, size))
+	}
+	if t == nil {
+		t = (*T)(b.onHeap(size))
+	}
+	b.cells = append(b.cells, cell{d, func() Value { return read(t) }})
+	return t
+}
+
+// onHeap returns zeroed memory of the Block's own.
+func (b *Block) onHeap(size int) unsafe.Pointer {
+	words := size / wordSize
 	if len(b.free) < words {
 		b.free = lines(words)
 	}
-	t := (*T)(unsafe.Pointer(&b.free[0]))
+	p := unsafe.Pointer(&b.free[0])
 	b.free = b.free[words:]
-	b.cells = append(b.cells, cell{d, func() Value { return read(t) }})
-	return t
+	return p
 }
 
 const (

@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"math/bits"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -29,6 +30,7 @@ const (
 // waits. The zero value is an empty histogram outside of any Block. A Histogram
 // must not be copied.
 type Histogram struct {
+	turn   atomic.Uint64 // odd while Reset is under way, else twice the number of resets
 	max    atomic.Int64
 	gap    atomic.Int64 // MaxInt64 - the smallest value: zero memory has none
 	counts [buckets]atomic.Int64
@@ -61,11 +63,24 @@ func (h *Histogram) Snapshot() *Snapshot {
 // may call it. It does not allocate.
 //
 // Values recorded meanwhile may be counted or not. Count and quantiles always
-// agree with each other.
+// agree with each other. Of a Reset it sees all or nothing.
 func (h *Histogram) ReadInto(s *Snapshot) {
+	for range readTries {
+		if turn := h.turn.Load(); turn&1 == 0 {
+			h.copyTo(s)
+			if s.resets = turn / 2; h.turn.Load() == turn {
+				return
+			}
+		}
+		runtime.Gosched()
+	}
+	*s = Snapshot{} // the owner has died while it emptied it
+}
+
+func (h *Histogram) copyTo(s *Snapshot) {
 	s.count = 0
 	for i := range h.counts {
-		n := h.counts[i].Load()
+		n := max(h.counts[i].Load(), 0) // less is nothing that an owner writes
 		s.counts[i] = n
 		s.count += n
 	}
@@ -73,19 +88,18 @@ func (h *Histogram) ReadInto(s *Snapshot) {
 	if s.count > 0 {
 		s.min, s.max = math.MaxInt64-h.gap.Load(), h.max.Load()
 	}
-	if s.min > s.max { // a Reset is under way
-		*s = Snapshot{}
-	}
 }
 
-// Reset forgets all that was counted. Only the owner may call it. Who takes a
-// snapshot meanwhile may see a part of what was there. It does not allocate.
+// Reset forgets all that was counted. Only the owner may call it. It takes some
+// microseconds and does not allocate. Snapshots know of it: see Snapshot.Sub.
 func (h *Histogram) Reset() {
+	h.turn.Add(1)
 	for i := range h.counts {
 		h.counts[i].Store(0)
 	}
-	h.gap.Store(0)
 	h.max.Store(0)
+	h.gap.Store(0)
+	h.turn.Add(1)
 }
 
 // bucket is the index of the bucket that counts v ≥ 0.

@@ -8,6 +8,7 @@ import "math"
 type Snapshot struct {
 	count    int64
 	min, max int64 // of values counted; both 0 when there is none
+	resets   uint64
 	counts   [buckets]int64
 }
 
@@ -77,8 +78,12 @@ func (s *Snapshot) Merge(other *Snapshot) {
 // Sub takes away what the same Histogram had counted earlier, so that s tells of
 // the time between. Min and Max are then those of the buckets: Min at most 1/64
 // too small, Max at most 1/64 too large. Where earlier has more than s, because
-// it is not of the same Histogram, nothing is left.
+// it is not of the same Histogram, nothing is left. After a Reset between the two
+// s stays as it is: it tells of the time since then.
 func (s *Snapshot) Sub(earlier *Snapshot) {
+	if s.resets != earlier.resets {
+		return
+	}
 	s.count = 0
 	first, last := -1, -1
 	for i := range s.counts {

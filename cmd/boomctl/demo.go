@@ -104,7 +104,9 @@ func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
 		return err
 	}
 	defer x.stop()
-	w, err := d.newWatcher(x, place, strategy, kind)
+	file := publish("boomctl demo")
+	defer func() { err = errors.Join(err, file.Close()) }()
+	w, err := d.newWatcher(x, place, strategy, kind, file)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/boomnet-go/boomnet/internal/feed"
+	"github.com/boomnet-go/boomnet/stats"
 )
 
 // demoLimit bounds each process of these tests. It is far above what they need.
@@ -30,7 +31,8 @@ const demoLimit = 60 * time.Second
 // demoProcess is a running `boomctl demo`.
 type demoProcess struct {
 	*exec.Cmd
-	stderr bytes.Buffer
+	stderr   bytes.Buffer
+	counters string // directory of its counters file
 }
 
 func startDemo(t *testing.T, stdout *os.File, args ...string) *demoProcess {
@@ -44,7 +46,8 @@ func startDemoWith(t *testing.T, env []string, stdout *os.File, args ...string) 
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p := &demoProcess{Cmd: exec.Command(self, append([]string{"demo"}, args...)...)}
-	p.Env = append(os.Environ(), append([]string{runDemo + "=1", "TERM=xterm", "NO_COLOR="}, env...)...)
+	p.counters = filepath.Join(t.TempDir(), "counters")
+	p.Env = append(os.Environ(), append([]string{runDemo + "=1", "TERM=xterm", "NO_COLOR=", "BOOMNET_DIR=" + p.counters}, env...)...)
 	p.Stdout, p.Stderr = stdout, &p.stderr
 	require.NoError(t, p.Start())
 	hung := time.AfterFunc(demoLimit, func() { _ = p.Process.Kill() })
@@ -70,10 +73,10 @@ func startDemoOnPipe(t *testing.T, args ...string) (*demoProcess, *os.File) {
 // children returns the processes that pid has started and that have not ended.
 func children(t *testing.T, pid int) []int {
 	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	require.NoError(t, err)
 	var found []int
-	for _, path := range stats {
+	for _, path := range paths {
 		stat, err := os.ReadFile(path)
 		if err != nil {
 			continue // it has ended
@@ -142,6 +145,44 @@ func TestDemoRecoversFromFaults(t *testing.T) {
 	require.Positive(t, final.Latency.Receive.Count)
 	require.Positive(t, final.Latency.Send.Count)
 	require.LessOrEqual(t, final.Latency.Send.P50, final.Latency.Send.Max)
+}
+
+func TestDemoPublishesItsCounters(t *testing.T) {
+	p, out := startDemoOnPipe(t, "--json", "--faults-every=0", "--rate=200")
+	var view *stats.View
+	require.Eventually(t, func() bool {
+		v, err := stats.AttachPID(p.counters, p.Process.Pid)
+		view = v
+		return err == nil
+	}, demoLimit, 10*time.Millisecond)
+	defer view.Close()
+	process, err := view.Process()
+	require.NoError(t, err)
+	require.Equal(t, "boomctl demo", process.Name)
+	require.False(t, process.Stale)
+	require.Eventually(t, func() bool {
+		messages := make(map[string]int64)
+		list, err := view.Blocks()
+		require.NoError(t, err)
+		for _, b := range list {
+			for _, c := range b.Cells {
+				var v stats.Value
+				require.NoError(t, c.Read(&v))
+				if b.Kind == stats.EndpointBlock && b.Parent == "demo" && c.Desc().Name == "messages" {
+					messages[b.Name] = v.Int
+				}
+			}
+		}
+		return messages["btcusdt"] > 0 && messages["ethusdt"] > 0 && messages["xrpusdt"] > 0
+	}, demoLimit, 10*time.Millisecond)
+	require.NoError(t, p.Process.Signal(os.Interrupt))
+	_, err = io.Copy(io.Discard, out)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(), "%s", &p.stderr)
+	require.Empty(t, p.stderr.String())
+	left, err := stats.List(p.counters)
+	require.NoError(t, err)
+	require.Empty(t, left, "its file goes with it")
 }
 
 func TestDemoServesAFeed(t *testing.T) {

@@ -92,7 +92,7 @@ func (d *demoCmd) exchangeArgs(p placement) []string {
 
 // newWatcher makes the reactor and registers the endpoints, and prepares to
 // watch them.
-func (d *demoCmd) newWatcher(x *childExchange, p placement, strategy idle.Strategy, kind selector.Kind) (*watcher, error) {
+func (d *demoCmd) newWatcher(x *childExchange, p placement, strategy idle.Strategy, kind selector.Kind, file *stats.File) (*watcher, error) {
 	events := new(eventRing)
 	r, err := reactor.New(reactor.Config{
 		Name:         "demo",
@@ -100,13 +100,14 @@ func (d *demoCmd) newWatcher(x *childExchange, p placement, strategy idle.Strate
 		Idle:         strategy,
 		Selector:     kind,
 		CloseTimeout: closeTime,
+		Counters:     file,
 		Seams:        endpoint.Seams{Observer: events.observe},
 	})
 	if err != nil {
 		return nil, err
 	}
 	start, began := clock.Nano(), time.Now()
-	block := stats.NewBlock("demo")
+	block := file.NewBlock("market", "market", "demo")
 	w := &watcher{
 		setup:   d.setup(x, p, strategy, kind),
 		reactor: r,

@@ -44,6 +44,7 @@ type Counters struct {
 	Pongs        int64 // pongs received
 	Writes       int64 // frames sent, control frames too
 	BytesWritten int64 // their bytes
+	Refused      int64 // messages refused with stream.ErrBackPressured
 }
 
 // Conn is a client connection. One goroutine at a time uses it. It must not be

@@ -102,7 +102,11 @@ func (c *Conn) maskKey() (key [4]byte) {
 // reading side goes on for what is there: often the peer's close frame, with the
 // reason for it all.
 func (c *Conn) writeFailed(err error) error {
-	if err == stream.ErrBackPressured || err == stream.ErrTooLarge {
+	switch err {
+	case stream.ErrBackPressured:
+		c.count.Refused++
+		return err
+	case stream.ErrTooLarge:
 		return err
 	}
 	if c.writeErr == nil {
@@ -160,7 +164,11 @@ func (c *Conn) sendControl(op frame.Opcode, p []byte) error {
 
 func (c *Conn) sendOwed() error {
 	n := c.owed
-	if _, err := c.s.WriteControl(c.ctl[:n]); err != nil {
+	switch _, err := c.s.WriteControl(c.ctl[:n]); err {
+	case nil:
+	case stream.ErrBackPressured:
+		return err // it is kept, not refused
+	default:
 		return c.writeFailed(err)
 	}
 	c.owed = 0
