@@ -27,6 +27,7 @@ type cli struct {
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
+	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`

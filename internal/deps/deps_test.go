@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"endpoint"},
 	{"reactor/idle", "reactor/selector"},
 	{"reactor"},
+	{"control"},
 	{""}, // the root, which is documentation
 }
 
