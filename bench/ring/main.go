@@ -83,12 +83,13 @@ var carriers = map[string]carrier{
 	"boomnet":       {inPlace, inPlaceBack},
 	"boomnet-16":    {batches, nil},
 	"boomnet-offer": {offers, nil},
+	"boomnet-bytes": {records, recordsBack},
 	"xsync":         {xsyncQueue, xsyncQueueBack},
 	"chan":          {channel, channelBack},
 }
 
 // order is that of compare's rows.
-var order = []string{"boomnet", "boomnet-16", "boomnet-offer", "xsync", "chan"}
+var order = []string{"boomnet", "boomnet-16", "boomnet-offer", "boomnet-bytes", "xsync", "chan"}
 
 // line is what a run prints.
 type line struct {
