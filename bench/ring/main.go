@@ -32,6 +32,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -141,6 +142,7 @@ func run(args []string) error {
 	if l.NS, err = measure(p, l.Msgs, cpus); err != nil {
 		return err
 	}
+	l.NS = math.Round(10*l.NS) / 10
 	return json.NewEncoder(os.Stdout).Encode(l)
 }
 
