@@ -14,6 +14,7 @@ var (
 	feed   *Feed
 	orders *Orders
 	stub   *dns.Stub
+	file   *stats.File
 	err    error
 )
 

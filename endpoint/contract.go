@@ -49,7 +49,8 @@ type Protocol interface {
 //
 // A Hot may also implement [Attacher], [Detacher], [Discarder], [Queuer], [Meter],
 // [TrafficMeter], [Timed] and [Stamped]; these are looked for once, when the
-// connection is taken over.
+// connection is taken over. If it is a stream.Addressed as well, a dump of the
+// reactor shows the addresses.
 type Hot interface {
 	// Source says what to watch. It is called once, at take-over.
 	Source() stream.Source

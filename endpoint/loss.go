@@ -43,7 +43,7 @@ const (
 // LossError is the end of a connection, or of a try to make one.
 // errors.Is and errors.As reach the cause and what the peer said:
 // *ws.UpgradeError with the whole HTTP response, *ws.CloseError with code and
-// reason, *stream.DialError with the address, *stream.ProxyError, *DeadlineError, *PanicError.
+// reason, *stream.DialError with the address, *stream.ProxyError, *DeadlineError, *DroppedError, *PanicError.
 type LossError struct {
 	// Phase is where it happened: Resolving to Closing, or User.
 	Phase State
@@ -147,6 +147,19 @@ func (e *DeadlineError) Error() string {
 
 // Timeout reports true, as net.Error does.
 func (e *DeadlineError) Timeout() bool { return true }
+
+// DroppedError is the end of a connection that somebody outside of its endpoint
+// has dropped (reactor.Reactor.Drop, boomctl control drop).
+type DroppedError struct {
+	Why string // who it was, and what for; may be empty
+}
+
+func (e *DroppedError) Error() string {
+	if e.Why == "" {
+		return "endpoint: dropped on request"
+	}
+	return "endpoint: dropped on request: " + e.Why
+}
 
 // PanicError is a panic of an endpoint's own code, caught by the reactor.
 type PanicError struct {

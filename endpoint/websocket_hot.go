@@ -3,6 +3,7 @@ package endpoint
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/boomnet-go/boomnet/clock"
@@ -37,6 +38,22 @@ type webSocketHot struct {
 }
 
 func (h *webSocketHot) Source() stream.Source { return h.c.Stream().Source() }
+
+// LocalAddr implements stream.Addressed.
+func (h *webSocketHot) LocalAddr() (a netip.AddrPort) {
+	if s, ok := h.c.Stream().(stream.Addressed); ok {
+		a = s.LocalAddr()
+	}
+	return a
+}
+
+// RemoteAddr implements stream.Addressed.
+func (h *webSocketHot) RemoteAddr() (a netip.AddrPort) {
+	if s, ok := h.c.Stream().(stream.Addressed); ok {
+		a = s.RemoteAddr()
+	}
+	return a
+}
 
 func (h *webSocketHot) OnAttach(at Attachment) error {
 	h.at = at

@@ -164,6 +164,10 @@ func TestExamples(t *testing.T) {
 			`(?s)^reactor +turns .*trades +messages +[1-9]\d* messages .*own +delay +n [1-9]\d*, p50 \d+, .* found work\n\n$`},
 		{"counters", "/ws/btcusdt@trade", []string{"-for", "500ms"}, nil,
 			`(?s)^process +example +file_size .*reactor +feed +turns +[1-9].*endpoint +trades +messages +[1-9].*receive_to_handler +n [1-9]\d*, p50 [1-9].*$`},
+		{"control", "/ws/btcusdt@trade", nil, nil,
+			`^control: (uid \d+, pid \d+ \(control\)): idle reactor "md" strategy "park\(100µs\)"\n` +
+				`(dropped by uid \d+, pid \d+ \(control\)\n|control: uid \d+, pid \d+ \(control\): drop endpoint "trades": 1 dropped\n){2}` +
+				`control: uid \d+, pid \d+ \(control\): dump\ntrades on md \(park\(100µs\)\): open, lost 1×, last: open\n$`},
 		{"reconnect", "/ws/btcusdt@trade?fault=rst&after=5", []string{"-attempts", "3"}, nil,
 			`(?s)^  connection 1 resolving\n.*  lost .*loss 1, next try in .*loss 2, next try in .*given up\n$`},
 		{"reconnect", "/ws?fault=refuse&code=403", nil, nil,

@@ -55,7 +55,6 @@ func (c *counters) init(cfg *Config) {
 		cpu.Set(int64(n))
 	}
 	c.idle = b.Text("idle", "how the reactor waits for work")
-	c.idle.Set(cfg.Idle.String())
 	b.Text("selector", "how it finds what is ready").Set(cfg.Selector.String())
 	c.age = b.Histogram(ageName, "ns", "from the kernel's receipt to the handler, each network read that is stamped")
 	c.errors = b.Errors("errors", "why connections, and tries to make one, have ended: distinct texts, numbers and addresses left out")

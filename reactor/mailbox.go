@@ -89,3 +89,15 @@ func (b *mailbox) pop() (mail, bool) {
 func (b *mailbox) empty() bool {
 	return b.cells[b.head&b.mask].seq.Load() != b.head+1
 }
+
+// waiting counts the messages that were not taken yet. Any goroutine may call it;
+// it looks at each cell.
+func (b *mailbox) waiting() (n int) {
+	tail := b.tail.Load()
+	for pos := tail - min(tail, uint64(len(b.cells))); pos < tail; pos++ {
+		if b.cells[pos&b.mask].seq.Load() == pos+1 {
+			n++
+		}
+	}
+	return n
+}

@@ -27,6 +27,9 @@
 // [Register], [Deregister], [Dispatch], [Each] and the methods Endpoints, Stats
 // and Close may be called on any goroutine, the reactor's included. Everything
 // else of an endpoint belongs to the reactor's goroutine.
+//
+// What an operator does to a live reactor is on any goroutine too: SetIdle,
+// ResetHistograms, Drop and Dump. Package control offers them to other processes.
 package reactor
 
 import (
@@ -122,6 +125,7 @@ type Reactor struct {
 	house   *housekeeper
 	scratch *stream.Scratch
 	isolate bool
+	idle    atomic.Pointer[idle.Strategy] // the one in use, for other goroutines
 
 	// The reactor goroutine's own.
 	now     int64
@@ -134,6 +138,8 @@ type Reactor struct {
 	spare   []*conn
 	events  [256]selector.Event
 	counts  counters
+	waiter  *idle.Waiter
+	reset   int64 // when the histograms began to count
 	closing bool
 
 	// Shared with other goroutines.
@@ -211,7 +217,9 @@ func New(cfg Config) (*Reactor, error) {
 		done:    make(chan struct{}),
 	}
 	r.now = r.clock.Now()
+	r.reset = r.now
 	r.counts.init(&r.cfg)
+	r.useIdle(cfg.Idle)
 	r.house = newHousekeeper()
 	return r, nil
 }

@@ -32,6 +32,7 @@ func (r *Reactor) Run(ctx context.Context) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
+		r.label()
 		if cpu, fixed := r.cfg.CPU.CPU(); fixed {
 			if err := affinity.Pin(cpu); err != nil {
 				result <- fmt.Errorf("reactor %s: %w", r.cfg.Name, err)
@@ -44,7 +45,6 @@ func (r *Reactor) Run(ctx context.Context) error {
 }
 
 func (r *Reactor) loop() error {
-	waiter := idle.NewWaiter(r.cfg.Idle)
 	var wait time.Duration
 	for !r.closing {
 		work, err := r.turn(wait)
@@ -52,7 +52,7 @@ func (r *Reactor) loop() error {
 			r.release()
 			return err
 		}
-		wait = waiter.Idle(work)
+		wait = r.waiter.Idle(work)
 	}
 	r.finish()
 	return nil

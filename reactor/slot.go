@@ -22,6 +22,7 @@ type slot struct {
 	conns    [roles]*conn
 	lastConn uint32 // id of the youngest connection
 	losses   int    // since the last healthy connection
+	lostAt   int64  // when the last loss was; 0: never
 	renewals int    // losses of connections that were to renew, in a row
 	retry    timer  // the back-off is over
 	renew    timer  // what renewal does next, see renewal.go
@@ -279,6 +280,7 @@ func (r *Reactor) lost(s *slot, c *conn, loss *endpoint.LossError, healthy bool)
 		}
 	}
 	s.cells.lost(loss)
+	s.lostAt = r.now
 	r.counts.lost(loss)
 	var panicked *endpoint.PanicError
 	gone := action == endpoint.Stop || tooLong != nil
@@ -344,6 +346,7 @@ func (r *Reactor) callLoss(h endpoint.LossHandler, loss *endpoint.LossError) (a 
 func (r *Reactor) fail(s *slot, err error) {
 	loss := endpoint.NewLoss(endpoint.User, s.lastConn, err)
 	s.cells.lost(loss)
+	s.lostAt = r.now
 	r.counts.lost(loss)
 	r.giveUp(s, endpoint.Event{Loss: loss})
 }

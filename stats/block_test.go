@@ -176,33 +176,3 @@ func TestNoAllocation(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(100, f), name)
 	}
 }
-
-func BenchmarkCounterAdd(b *testing.B) {
-	c := NewBlock("b").Counter("c", "", "")
-	b.ReportAllocs()
-	for b.Loop() {
-		c.Add(1)
-	}
-}
-
-func BenchmarkHistogramRecord(b *testing.B) {
-	h := NewBlock("b").Histogram("h", "ns", "")
-	b.ReportAllocs()
-	v := int64(1)
-	for b.Loop() {
-		h.Record(v)
-		v = (v*5 + 1) & (1<<20 - 1)
-	}
-}
-
-func BenchmarkHistogramReadInto(b *testing.B) {
-	h := NewBlock("b").Histogram("h", "ns", "")
-	for i := range int64(10_000) {
-		h.Record(i * i)
-	}
-	var s Snapshot
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ReadInto(&s)
-	}
-}

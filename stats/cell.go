@@ -8,11 +8,11 @@ import "sync/atomic"
 type Counter struct{ v atomic.Int64 }
 
 // Add adds n. Only the owner may call it.
-func (c *Counter) Add(n int64) { c.v.Store(c.v.Load() + n) }
+func (c *Counter) Add(n int64) { store(&c.v, c.v.Load()+n) }
 
 // Store makes v the value: for an owner that counts in a variable of its own and
 // publishes now and then. Only the owner may call it.
-func (c *Counter) Store(v int64) { c.v.Store(v) }
+func (c *Counter) Store(v int64) { store(&c.v, v) }
 
 // Value returns the value. Any goroutine may call it.
 func (c *Counter) Value() int64 { return c.v.Load() }
@@ -21,10 +21,10 @@ func (c *Counter) Value() int64 { return c.v.Load() }
 type Gauge struct{ v atomic.Int64 }
 
 // Set makes v the value. Only the owner may call it.
-func (g *Gauge) Set(v int64) { g.v.Store(v) }
+func (g *Gauge) Set(v int64) { store(&g.v, v) }
 
 // Add adds n, which may be negative. Only the owner may call it.
-func (g *Gauge) Add(n int64) { g.v.Store(g.v.Load() + n) }
+func (g *Gauge) Add(n int64) { store(&g.v, g.v.Load()+n) }
 
 // Value returns the value. Any goroutine may call it.
 func (g *Gauge) Value() int64 { return g.v.Load() }

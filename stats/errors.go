@@ -10,11 +10,11 @@ import (
 
 // Bounds of an Errors.
 const (
-	// ErrorRecords is how many different errors are kept. When there is one more,
+	// MaxErrors is how many different errors are kept. When there is one more,
 	// it takes the place of the one that was not seen for longest.
-	ErrorRecords = 48
-	// ErrorSize is the most that is kept of an error's text, in bytes.
-	ErrorSize = 200
+	MaxErrors = 48
+	// MaxErrorText is the most that is kept of an error's text, in bytes.
+	MaxErrorText = 200
 )
 
 // ErrorRecord is one distinct error: how often it happened, when first and last.
@@ -29,7 +29,7 @@ type ErrorRecord struct {
 // Counter hold.
 type Errors struct {
 	forgotten atomic.Int64
-	records   [ErrorRecords]errorRecord
+	records   [MaxErrors]errorRecord
 }
 
 // errorRecord is a place for a record; one with a count of 0 is free. turn is
@@ -39,13 +39,13 @@ type errorRecord struct {
 	count       atomic.Int64
 	first, last atomic.Int64 // wall clock, ns since 1970
 	size        atomic.Uint64
-	words       [ErrorSize / wordSize]atomic.Uint64
+	words       [MaxErrorText / wordSize]atomic.Uint64
 }
 
 // Add counts an error that happened at the time at. Only the owner may call it.
 // It does not allocate; it takes less than a microsecond or two.
 func (e *Errors) Add(at time.Time, text string) {
-	text = cut(text, ErrorSize)
+	text = cut(text, MaxErrorText)
 	now := at.UnixNano()
 	oldest := &e.records[0]
 	for i := range e.records {
@@ -131,10 +131,10 @@ func (r *errorRecord) is(text string) bool {
 }
 
 func (r *errorRecord) read() (ErrorRecord, bool) {
-	var buf [ErrorSize]byte
+	var buf [MaxErrorText]byte
 	for range readTries {
 		turn := r.turn.Load()
-		count, first, last, n := r.count.Load(), r.first.Load(), r.last.Load(), min(r.size.Load(), ErrorSize)
+		count, first, last, n := r.count.Load(), r.first.Load(), r.last.Load(), min(r.size.Load(), MaxErrorText)
 		if count != 0 {
 			loadBytes(buf[:], r.words[:])
 		}

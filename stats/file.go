@@ -112,7 +112,7 @@ func (f *File) NewBlock(kind, name, parent string) *Block {
 	f.next++
 	f.live++
 	b.file, b.number, b.page, b.extents = f, f.next, e, []*extent{e}
-	e.head().block = b.number
+	e.head().block.Store(b.number)
 	e.add(recordHead{}, s, 0)
 	e.publish()
 	return b
@@ -140,7 +140,7 @@ func (f *File) place(b *Block, d Desc, size int) unsafe.Pointer {
 		b.page = e
 	}
 	b.extents = append(b.extents, e)
-	e.head().block = b.number
+	e.head().block.Store(b.number)
 	p := e.add(h, s, size)
 	e.publish()
 	return p

@@ -42,13 +42,13 @@ func (h *Histogram) Record(v int64) {
 	v = max(v, 0)
 	// In this order: who sees the count of a value sees it between min and max.
 	if v > h.max.Load() {
-		h.max.Store(v)
+		store(&h.max, v)
 	}
 	if gap := math.MaxInt64 - v; gap > h.gap.Load() {
-		h.gap.Store(gap)
+		store(&h.gap, gap)
 	}
 	n := &h.counts[bucket(v)]
-	n.Store(n.Load() + 1)
+	store(n, n.Load()+1)
 }
 
 // Snapshot returns what was counted so far. Any goroutine may call it; it
@@ -95,10 +95,10 @@ func (h *Histogram) copyTo(s *Snapshot) {
 func (h *Histogram) Reset() {
 	h.turn.Add(1)
 	for i := range h.counts {
-		h.counts[i].Store(0)
+		store(&h.counts[i], 0)
 	}
-	h.max.Store(0)
-	h.gap.Store(0)
+	store(&h.max, 0)
+	store(&h.gap, 0)
 	h.turn.Add(1)
 }
 

@@ -52,7 +52,7 @@ type fileHeader struct {
 type extentHead struct {
 	stamp   atomic.Uint64 // odd: live
 	size    uint64        // of the extent, a multiple of Line
-	block   uint64        // whose it is: a number that is not used again
+	block   atomic.Uint64 // whose it is: a number that is not used again
 	records atomic.Uint64 // bytes of records that are complete
 }
 

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// TextSize is the most that a Text holds, in bytes.
-const TextSize = 240
+// MaxText is the most that a Text holds, in bytes.
+const MaxText = 240
 
-const textWords = TextSize / wordSize
+const textWords = MaxText / wordSize
 
 // Text is a short string that changes now and then: a name, the last error. The
 // rules of Counter hold. Longer strings are cut at a rune.
@@ -27,7 +27,7 @@ type Text struct {
 func (t *Text) Set(s string) {
 	turn := t.turn.Load() | 1
 	t.turn.Store(turn)
-	s = cut(s, TextSize)
+	s = cut(s, MaxText)
 	t.size.Store(uint64(len(s)))
 	storeBytes(t.words[:], s)
 	t.turn.Store(turn + 1)
@@ -37,10 +37,10 @@ func (t *Text) Set(s string) {
 // characters and what is not UTF-8 are replaced, so that it may be shown on a
 // terminal whoever has written it.
 func (t *Text) Value() string {
-	var buf [TextSize]byte
+	var buf [MaxText]byte
 	for range readTries {
 		turn := t.turn.Load()
-		n := min(t.size.Load(), TextSize)
+		n := min(t.size.Load(), MaxText)
 		loadBytes(buf[:], t.words[:])
 		if turn&1 == 0 && t.turn.Load() == turn {
 			return printable(string(buf[:n]))

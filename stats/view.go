@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -151,14 +152,14 @@ func (v *View) readExtent(at int, used uint64, found map[uint64]*blockParts) (si
 	if stamp&1 == 0 {
 		return size, nil
 	}
-	number, length := head.block, head.records.Load()
-	if length > size-uint64(extentHeadSize) {
+	number, length := head.block.Load(), head.records.Load()
+	if length%wordSize != 0 || length > size-uint64(extentHeadSize) {
 		if head.stamp.Load() != stamp {
 			return size, nil
 		}
 		return 0, fmt.Errorf("%w: %s: the extent at %d has %d bytes of records, its size is %d", ErrFormat, v.path, at, length, size)
 	}
-	records := slices.Clone(v.mapped[at+extentHeadSize:][:length])
+	records := loadWords(v.mapped[at+extentHeadSize:][:length])
 	if head.stamp.Load() != stamp {
 		return size, nil // it was freed meanwhile
 	}
@@ -274,6 +275,16 @@ func (h *fileHeader) describe(p *Process) {
 	p.Started = time.Unix(0, h.started)
 	n := min(int(h.name[0]), maxString)
 	p.Name = printable(string(h.name[1:][:n]))
+}
+
+// loadWords copies memory that somebody may be writing: whole words, and in order,
+// so that a look at the stamp behind it is behind it.
+func loadWords(mem []byte) []byte {
+	words := make([]uint64, len(mem)/wordSize)
+	for i := range words {
+		words[i] = atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[i*wordSize])))
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(mem))
 }
 
 // bytesOf is the memory of t.

@@ -44,7 +44,8 @@ type demoCmd struct {
 // Help is what `boomctl demo --help` says beside the flags.
 func (*demoCmd) Help() string {
 	return "Starts a simulated exchange in a process of its own and takes its market data over TLS on the loopback interface: " +
-		"one reactor pinned to a CPU, one endpoint for each symbol. Connections are broken from time to time, to show how they recover."
+		"one reactor pinned to a CPU, one endpoint for each symbol. Connections are broken from time to time, to show how they recover. " +
+		"It has a control socket: try boomctl control dump, or boomctl control drop btcusdt, in another terminal."
 }
 
 func (*demoCmd) about() about {
@@ -110,6 +111,8 @@ func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
 	if err != nil {
 		return err
 	}
+	operator := w.openToOperators()
+	defer operator.close()
 	running, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var ran error // by the reactor; read it after stopped
@@ -123,8 +126,9 @@ func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
 	defer func() { err = errors.Join(err, show.close()) }()
 	var s *snapshot
 	if err = w.keepOff(place, stopped); err == nil {
-		s, err = d.watch(ctx, w, show, x, stopped)
+		s, err = d.watch(ctx, w, show, x, stopped, operator)
 	}
+	operator.close()
 	cancel()
 	<-stopped
 	err = errors.Join(err, ran)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/boomnet-go/boomnet/control"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/internal/term"
 )
@@ -15,6 +16,8 @@ type display interface {
 	interval() time.Duration
 	// event is called with each event before the snapshot that includes it.
 	event(at time.Duration, e endpoint.Event, v *recovery) error
+	// operator is called with each request of an operator.
+	operator(at time.Duration, e control.Event) error
 	frame(*snapshot) error
 	final(*snapshot) error
 	// close puts the terminal back. It is called last, whatever happened.
@@ -54,6 +57,13 @@ func (t *textDisplay) event(at time.Duration, e endpoint.Event, v *recovery) err
 	return t.tell(t.w, at, e, v)
 }
 
+func (t *textDisplay) operator(at time.Duration, e control.Event) error {
+	if t.tell == nil {
+		return nil
+	}
+	return writeOperator(t.w, at, e)
+}
+
 func (t *textDisplay) frame(s *snapshot) error {
 	if t.next == 0 {
 		t.next = time.Second
@@ -80,6 +90,9 @@ type screenDisplay struct {
 func (*screenDisplay) interval() time.Duration { return 200 * time.Millisecond }
 
 func (*screenDisplay) event(time.Duration, endpoint.Event, *recovery) error { return nil }
+
+// The table shows what became of it: why a connection was lost, how the reactor waits.
+func (*screenDisplay) operator(time.Duration, control.Event) error { return nil }
 
 func (d *screenDisplay) frame(s *snapshot) error {
 	if !d.entered {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/clock"
+	"github.com/boomnet-go/boomnet/control"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/reactor"
 	"github.com/boomnet-go/boomnet/reactor/idle"
@@ -114,7 +115,7 @@ func (d *demoCmd) newWatcher(x *childExchange, p placement, strategy idle.Strate
 		latency: newLatencies(block),
 		events:  events,
 		journal: newJournal(func(at int64) time.Time { return began.Add(time.Duration(at - start)) }),
-		start:   start, rated: start,
+		start:   start, rated: start, began: began,
 		counted: make([]int64, len(d.Symbols)),
 		rates:   make([]int64, len(d.Symbols)),
 	}
@@ -154,7 +155,7 @@ func (d *demoCmd) setup(x *childExchange, p placement, strategy idle.Strategy, k
 
 // watch shows snapshots until something ends the demo. It returns the final one,
 // and an error if it was no good end.
-func (d *demoCmd) watch(ctx context.Context, w *watcher, show display, x *childExchange, stopped <-chan struct{}) (*snapshot, error) {
+func (d *demoCmd) watch(ctx context.Context, w *watcher, show display, x *childExchange, stopped <-chan struct{}, operator *operator) (*snapshot, error) {
 	var limit <-chan time.Time
 	if d.For > 0 {
 		limit = time.After(d.For)
@@ -178,6 +179,9 @@ func (d *demoCmd) watch(ctx context.Context, w *watcher, show display, x *childE
 		var told error
 		w.collect(func(e endpoint.Event, v *recovery) {
 			told = errors.Join(told, show.event(time.Duration(e.At-w.start), e, v))
+		})
+		operator.collect(func(e control.Event) {
+			told = errors.Join(told, show.operator(e.Time.Sub(w.began), e))
 		})
 		s, err := w.look()
 		if err = errors.Join(told, err); err != nil {

@@ -83,8 +83,9 @@ type watcher struct {
 
 	scratch stats.Snapshot
 	start   int64
-	rated   int64   // when the rates were last taken
-	counted []int64 // messages of each endpoint then
+	began   time.Time // start, by the wall clock
+	rated   int64     // when the rates were last taken
+	counted []int64   // messages of each endpoint then
 	rates   []int64
 }
 
@@ -108,6 +109,7 @@ func (w *watcher) look() (*snapshot, error) {
 		journal: slices.Clone(w.journal.all),
 		dropped: w.events.dropped.Load(),
 	}
+	s.setup.idle = w.reactor.Idle().String() // an operator may have changed it
 	interval := time.Duration(now - w.rated)
 	fresh := interval >= time.Second-20*time.Millisecond
 	for i, id := range w.ids {

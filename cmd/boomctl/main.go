@@ -29,6 +29,7 @@ type cli struct {
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine as a low-latency engineer would: verdicts, why they matter, and what mends it."`
 	Pin        pinCmd        `cmd:"" help:"Show where a running process's threads are, and put them elsewhere."`
+	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`

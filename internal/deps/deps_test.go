@@ -26,8 +26,9 @@ var layers = [][]string{
 	{"proto/ws/frame"},
 	{"proto/ws"},
 	{"endpoint"},
-	{"reactor/idle", "reactor/selector"},
+	{"reactor/idle", "reactor/ring", "reactor/selector"},
 	{"reactor"},
+	{"control"},
 	{""}, // the root, which is documentation
 }
 

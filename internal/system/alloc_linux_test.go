@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +19,7 @@ import (
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/reactor"
 	"github.com/boomnet-go/boomnet/reactor/selector"
+	"github.com/boomnet-go/boomnet/stats"
 	"github.com/boomnet-go/boomnet/stream"
 )
 
@@ -81,13 +84,23 @@ func (f *paired) OnData(c *ws.Conn) error {
 
 // TestTheWayFromSocketToHandlerAndBackAllocatesNothing counts a whole turn of a
 // reactor: selector, read, frames, handler, an order written back. The bytes lie
-// ready in a socket pair, as testing.AllocsPerRun counts every goroutine.
+// ready in a socket pair, as testing.AllocsPerRun counts every goroutine. With a
+// counters file nothing is different, and what it says is exact.
 func TestTheWayFromSocketToHandlerAndBackAllocatesNothing(t *testing.T) {
-	for _, sel := range []selector.Kind{selector.Epoll, selector.Direct} {
-		t.Run(sel.String(), func(t *testing.T) {
+	for name, published := range map[string]bool{"epoll": false, "direct": false, "epoll with a file": true, "direct with a file": true} {
+		t.Run(name, func(t *testing.T) {
+			kind, _, _ := strings.Cut(name, " ")
+			sel, err := selector.ParseKind(kind)
+			require.NoError(t, err)
+			var file *stats.File
+			if published {
+				file, err = stats.Create(stats.FileConfig{Dir: filepath.Join(t.TempDir(), "counters")})
+				require.NoError(t, err)
+				defer file.Close()
+			}
 			f := &paired{reply: []byte(`{"order":1}`)}
 			f.URL = "ws://pair"
-			r, err := reactor.New(reactor.Config{Selector: sel, Seams: endpoint.Seams{Dial: f.dial}})
+			r, err := reactor.New(reactor.Config{Selector: sel, Counters: file, Seams: endpoint.Seams{Dial: f.dial}})
 			require.NoError(t, err)
 			defer r.Close()
 			h, err := reactor.Register(r, f)
@@ -117,6 +130,19 @@ func TestTheWayFromSocketToHandlerAndBackAllocatesNothing(t *testing.T) {
 			})
 			require.Zero(t, got)
 			require.Equal(t, 16*(runs+1), f.messages)
+			info, err := r.Lookup(h.ID())
+			require.NoError(t, err)
+			counted := make(map[string]int64)
+			info.Block.Each(func(d stats.Desc, v stats.Value) { counted[d.Name] = v.Int })
+			const times = 2 * (runs + 1)
+			frame := int64(6 + len(f.reply))
+			require.Equal(t, []int64{times, times, times * frame, 0, 8 * times},
+				[]int64{counted["reads"], counted["sent"], counted["bytes_sent"], counted["refused"], counted["messages"]})
+			if published {
+				require.EqualValues(t, times, info.ReceiveToHandler.Snapshot().Count())
+			} else {
+				require.Nil(t, info.ReceiveToHandler)
+			}
 		})
 	}
 }

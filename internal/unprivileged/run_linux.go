@@ -1,5 +1,5 @@
-// Package unprivileged is for tests of what the kernel refuses: it runs code
-// without capabilities, whoever runs the tests.
+// Package unprivileged is for tests of what is refused: it runs code without
+// capabilities, whoever runs the tests, or as another user.
 package unprivileged
 
 import (
@@ -25,6 +25,24 @@ func Run(f func() error) error {
 		// Without this a program that root executes has all of them again.
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			result <- os.NewSyscallError("prctl", err)
+			return
+		}
+		result <- f()
+	}()
+	return <-result
+}
+
+// RunAs calls f on a thread that belongs to user uid, to which it can only change
+// if the tests run as root, or as that user. The rest is as for Run; f must do what
+// it does by system calls of its own, as Go's own poller may use another thread.
+func RunAs(uid int, f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		id := uintptr(uid)
+		// The system call itself: unix.Setresuid is for all threads.
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+			result <- os.NewSyscallError("setresuid", errno)
 			return
 		}
 		result <- f()

@@ -1,0 +1,81 @@
+package docs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/endpoint"
+	"github.com/boomnet-go/boomnet/internal/exchange"
+	"github.com/boomnet-go/boomnet/proto/ws"
+	"github.com/boomnet-go/boomnet/reactor"
+	"github.com/boomnet-go/boomnet/stats"
+	"github.com/boomnet-go/boomnet/stream"
+)
+
+// counted is an endpoint with all the cells that there are.
+type counted struct {
+	endpoint.WebSocket
+	open chan struct{}
+}
+
+func (c *counted) OnOpen(*ws.Conn) error { close(c.open); return nil }
+func (c *counted) OnData(w *ws.Conn) error {
+	for _, ok := w.Next(); ok; _, ok = w.Next() {
+	}
+	return w.Err()
+}
+
+// TestEveryCounterIsInTheTable compares the table of counters.md with what a
+// running reactor publishes: the same cells in the same order.
+func TestEveryCounterIsInTheTable(t *testing.T) {
+	x, err := exchange.Start(exchange.Config{Rate: 100, Seed: 1})
+	require.NoError(t, err)
+	defer x.Close()
+	dir, err := os.MkdirTemp("/dev/shm", "boomnet-test-")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	file, err := stats.Create(stats.FileConfig{Dir: dir})
+	require.NoError(t, err)
+	defer file.Close()
+	r, err := reactor.New(reactor.Config{Counters: file})
+	require.NoError(t, err)
+	c := &counted{WebSocket: endpoint.WebSocket{URL: x.URL() + "/ws/btcusdt@trade"}, open: make(chan struct{})}
+	c.Options.Stream.Timestamps = stream.TimestampsSoftware
+	_, err = reactor.Register(r, c)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	defer func() { cancel(); require.NoError(t, <-ended) }()
+	select {
+	case <-c.open:
+	case <-time.After(limit):
+		t.Fatal("no connection")
+	}
+
+	view, err := stats.Attach(file.Path())
+	require.NoError(t, err)
+	defer view.Close()
+	blocks, err := view.Blocks()
+	require.NoError(t, err)
+	var running strings.Builder
+	for _, b := range blocks {
+		for i := range b.Cells {
+			d := b.Cells[i].Desc()
+			fmt.Fprintf(&running, "| `%s` | `%s` | %v | %s | %s |\n", b.Kind, d.Name, d.Kind, d.Unit, d.Help)
+		}
+	}
+	var said strings.Builder
+	for _, row := range page(t, "counters.md").Rows {
+		if len(row) == 5 {
+			fmt.Fprintf(&said, "| %s |\n", strings.Join(row, " | "))
+		}
+	}
+	require.Equal(t, running.String(), said.String())
+}

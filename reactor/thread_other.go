@@ -1,0 +1,6 @@
+//go:build !linux
+
+package reactor
+
+// where is the calling thread and the CPU that it runs on; -1: not known.
+func where() (thread, cpu int) { return -1, -1 }
