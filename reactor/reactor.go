@@ -128,12 +128,13 @@ type Reactor struct {
 	spare   []*conn
 	events  [256]selector.Event
 	counts  counters
+	watches []watched // words that end a wait, see watch.go
 	closing bool
 
 	// Shared with other goroutines.
 	mail    *mailbox
 	parked  atomic.Bool
-	stop    atomic.Bool // an orderly end was asked for
+	stop    flag        // an orderly end was asked for
 	owner   atomic.Bool // somebody drives the reactor
 	closed  atomic.Bool
 	done    chan struct{} // closed when all is freed
@@ -204,6 +205,8 @@ func New(cfg Config) (*Reactor, error) {
 		mail:    newMailbox(capacity),
 		done:    make(chan struct{}),
 	}
+	r.watch(&r.mail.tail)
+	r.watch(&r.stop.v)
 	r.now = r.clock.Now()
 	r.counts.init(cfg.Name)
 	r.house = newHousekeeper()
@@ -319,6 +322,7 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	// Publish the flag, then look again: a message pushed before the flag was
 	// up is seen here, one pushed after it wakes us.
 	r.parked.Store(true)
+	r.sample()
 	if wait <= 0 || !r.mail.empty() || r.stop.Load() && !r.closing {
 		wait = 0
 	}

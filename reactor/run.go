@@ -60,7 +60,7 @@ func (r *Reactor) loop() error {
 
 // requestStop asks for an orderly end. Any goroutine.
 func (r *Reactor) requestStop() {
-	r.stop.Store(true)
+	r.stop.Raise()
 	r.wake()
 }
 
