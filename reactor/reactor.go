@@ -8,8 +8,8 @@
 //
 // # A turn
 //
-//	mail (bounded) → timers due → selector → ready connections (one read each)
-//	     → writes pending → idle(work done)
+//	mail (bounded) → links and inboxes (bounded each) → timers due → selector
+//	     → ready connections (one read each) → writes pending → idle(work done)
 //
 // Only connections that are ready are visited, in order, and each part has a
 // bound, so nobody starves. An endpoint that is slow, down or wrong costs the
@@ -96,6 +96,10 @@ type Config struct {
 	// CloseTimeout bounds the orderly end: close frames are sent and answers
 	// waited for this long. Default 1 s.
 	CloseTimeout time.Duration
+	// Report is told at once of a link or an inbox that has ended because its
+	// handler panicked, a *LinkError. It is called on the reactor's goroutine and
+	// must not block. With it or without, Run's error says so at the end.
+	Report func(error)
 	// Seams are resolver, dialer, clock, randomness, executor and observer.
 	Seams endpoint.Seams
 }
@@ -118,29 +122,36 @@ type Reactor struct {
 	isolate bool
 
 	// The reactor goroutine's own.
-	now     int64
-	timers  timers
-	slots   []*slot
-	live    int // endpoints that stand
-	conns   []*conn
-	freed   []uint32 // free places in conns
-	ready   []*conn
-	spare   []*conn
-	events  [256]selector.Event
-	counts  counters
-	watches []watched // words that end a wait, see watch.go
-	closing bool
+	now                  int64
+	timers               timers
+	slots                []*slot
+	live                 int // endpoints that stand
+	conns                []*conn
+	freed                []uint32 // free places in conns
+	ready                []*conn
+	spare                []*conn
+	events               [256]selector.Event
+	counts               counters
+	watches              []watched     // words that end a wait, see watch.go
+	inbound              []inbound     // links and inboxes
+	nap                  time.Duration // bound of a park; 0: none
+	closing              bool
+	closeBy, closeByReal int64   // when the orderly end must be over, by the clock and by the machine's
+	failures             []error // of links and inboxes
 
 	// Shared with other goroutines.
-	mail    *mailbox
-	parked  atomic.Bool
-	stop    flag        // an orderly end was asked for
-	owner   atomic.Bool // somebody drives the reactor
-	closed  atomic.Bool
-	done    chan struct{} // closed when all is freed
-	mu      sync.Mutex    // guards what follows
-	table   []registration
-	freeIDs []uint32
+	mail     *mailbox
+	parked   atomic.Bool
+	stop     flag        // an orderly end was asked for
+	owner    atomic.Bool // somebody drives the reactor
+	closed   atomic.Bool
+	done     chan struct{} // closed when all is freed
+	waking   sync.Mutex    // a wake is under way, or the selector is being closed
+	mu       sync.Mutex    // guards what follows
+	table    []registration
+	freeIDs  []uint32
+	known    []inbound // links and inboxes into this reactor, the last of each kind
+	outbound []inbound // links out of it
 }
 
 // registration is a place for an endpoint, as other goroutines see it.
@@ -274,10 +285,15 @@ func (r *Reactor) deliver(m mail) error {
 	}
 }
 
-// wake ends a park: at most one eventfd write for each.
+// wake ends a park: at most one eventfd write for each. What it is to be woken for
+// was stored sequentially consistent before. Any goroutine.
 func (r *Reactor) wake() {
 	if r.parked.Load() && r.parked.CompareAndSwap(true, false) {
-		r.sel.Wake()
+		r.waking.Lock() // only the end of the reactor is ever in the way
+		defer r.waking.Unlock()
+		if !r.closed.Load() {
+			r.sel.Wake()
+		}
 	}
 }
 
@@ -288,7 +304,7 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	if r.stop.Load() && !r.closing {
 		r.beginClosing()
 	}
-	work = r.readMail() + r.fireTimers()
+	work = r.readMail() + r.readInbound() + r.fireTimers()
 	n, err := r.wait(work, wait)
 	if err != nil {
 		return work, err
@@ -319,11 +335,14 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	if at, ok := r.timers.next(); ok {
 		wait = min(wait, time.Duration(at-r.now))
 	}
+	if r.nap > 0 {
+		wait = min(wait, r.nap)
+	}
 	// Publish the flag, then look again: a message pushed before the flag was
 	// up is seen here, one pushed after it wakes us.
 	r.parked.Store(true)
 	r.sample()
-	if wait <= 0 || !r.mail.empty() || r.stop.Load() && !r.closing {
+	if wait <= 0 || !r.mail.empty() || !r.inboundEmpty() || r.stop.Load() && !r.closing {
 		wait = 0
 	}
 	r.counts.park(wait)

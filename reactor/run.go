@@ -2,8 +2,8 @@ package reactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
@@ -18,7 +18,12 @@ import (
 //
 // The work is done on a goroutine of its own, locked to its thread and pinned
 // to Config.CPU, which ends with Run; the calling goroutine just waits. The
-// thread is never unlocked, so its mask is not inherited by other goroutines.
+// thread is never unlocked, so its mask is not inherited by other goroutines. The
+// thread is named after the reactor (ps, top, gdb; 15 bytes of it), the goroutine
+// has the pprof label reactor=NAME.
+//
+// Links and inboxes that have ended because their handlers panicked are in the
+// error, each a *LinkError.
 func (r *Reactor) Run(ctx context.Context) error {
 	if !r.owner.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -29,25 +34,48 @@ func (r *Reactor) Run(ctx context.Context) error {
 	}
 	unregister := context.AfterFunc(ctx, r.requestStop)
 	defer unregister()
+	return r.run(func() {}, func(error) bool { return false })
+}
+
+// run drives the reactor for its owner, until a stop is asked for or it fails.
+// started is called when the thread is where it belongs; again says whether the
+// reactor goes on after a failure.
+func (r *Reactor) run(started func(), again func(error) bool) error {
 	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if cpu, fixed := r.cfg.CPU.CPU(); fixed {
-			if err := affinity.Pin(cpu); err != nil {
-				result <- fmt.Errorf("reactor %s: %w", r.cfg.Name, err)
-				return
-			}
+	go onThread(func() {
+		label(r.cfg.Name)
+		if err := r.place(); err != nil {
+			result <- fmt.Errorf("reactor %s: %w", r.cfg.Name, err)
+			return
 		}
-		result <- r.loop()
-	}()
+		started()
+		err := r.loop(again)
+		result <- errors.Join(append(r.failures, err)...)
+	})
 	return <-result
 }
 
-func (r *Reactor) loop() error {
+// place prepares the thread.
+func (r *Reactor) place() error {
+	if slack := timerSlack.Load(); slack > 0 {
+		if err := setTimerSlack(slack); err != nil {
+			return err
+		}
+	}
+	if cpu, fixed := r.cfg.CPU.CPU(); fixed {
+		return affinity.Pin(cpu)
+	}
+	return nil
+}
+
+func (r *Reactor) loop(again func(error) bool) error {
 	waiter := idle.NewWaiter(r.cfg.Idle)
 	var wait time.Duration
 	for !r.closing {
 		work, err := r.turn(wait)
+		if err != nil && again(err) {
+			err = r.renew(err)
+		}
 		if err != nil {
 			r.release()
 			return err
@@ -55,6 +83,30 @@ func (r *Reactor) loop() error {
 		wait = waiter.Idle(work)
 	}
 	r.finish()
+	return nil
+}
+
+// renew puts a selector in the place of one that has failed for the reason err.
+// Every connection is lost for it; endpoints, links and mail stay.
+func (r *Reactor) renew(err error) error {
+	for _, s := range r.slots {
+		if s == nil {
+			continue
+		}
+		for _, c := range s.conns {
+			if c != nil && c.hot != nil {
+				r.lose(c, err)
+			}
+		}
+	}
+	sel, failed := newSelector(&r.cfg)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	r.waking.Lock()
+	defer r.waking.Unlock()
+	r.sel.Close()
+	r.sel = sel
 	return nil
 }
 
@@ -93,23 +145,25 @@ func (r *Reactor) finish() {
 	if !r.closing {
 		r.beginClosing()
 	}
-	// Both clocks bound this: the configured one may stand still.
-	give := r.now + int64(r.cfg.CloseTimeout)
-	real := clock.Nano() + int64(r.cfg.CloseTimeout)
 	waiter := idle.NewWaiter(idle.Backoff)
 	var wait time.Duration
-	for r.live > 0 && r.now < give && clock.Nano() < real {
+	for r.live > 0 && !r.overtime() {
 		work, err := r.turn(wait)
 		if err != nil {
 			break
 		}
 		wait = waiter.Idle(work)
 	}
+	r.endInbound(true)
 	r.release()
 }
 
-// beginClosing deregisters everything that stands.
+// beginClosing handles the messages that have come and deregisters everything that
+// stands.
 func (r *Reactor) beginClosing() {
+	r.closeBy = r.now + int64(r.cfg.CloseTimeout)
+	r.closeByReal = clock.Nano() + int64(r.cfg.CloseTimeout)
+	r.settle()
 	r.closing = true
 	for _, s := range r.slots {
 		if s != nil {
@@ -122,6 +176,7 @@ func (r *Reactor) beginClosing() {
 func (r *Reactor) release() {
 	r.closing = true
 	r.closed.Store(true)
+	r.endInbound(false)
 	for _, s := range r.slots {
 		if s == nil {
 			continue
@@ -154,6 +209,9 @@ func (r *Reactor) release() {
 			r.retire(m.slot)
 		}
 	}
+	r.endOutbound()
+	r.waking.Lock() // whoever has lowered the flag of the last park may still be about to write
 	r.sel.Close()
+	r.waking.Unlock()
 	r.counts.publish()
 }
