@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -339,6 +338,16 @@ func TestParksAreBounded(t *testing.T) {
 	require.Zero(t, b.r.nap)
 }
 
+// The turn that begins the end does not park: nothing may be left to end that.
+func TestTheEndDoesNotPark(t *testing.T) {
+	b := newBench(t)
+	b.r.requestStop()
+	parks := b.r.Stats().Parks
+	_, err := b.r.turn(5 * time.Second)
+	require.NoError(t, err)
+	require.Equal(t, parks, b.r.Stats().Parks)
+}
+
 // A message ends a park that would last for an hour, and costs one write.
 func TestAMessageEndsAPark(t *testing.T) {
 	for name, send := range map[string]func(t *testing.T, a, b *Reactor, got *atomic.Int64) func(){
@@ -486,5 +495,3 @@ func TestAnInboxManyPosters(t *testing.T) {
 	require.Zero(t, bad.Load())
 	require.Equal(t, int64(posters*each), got.Load(), "what was accepted before the end is handled")
 }
-
-var errBroken = errors.New("broken by the test")

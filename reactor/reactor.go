@@ -303,6 +303,7 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	r.house.refill()
 	if r.stop.Load() && !r.closing {
 		r.beginClosing()
+		wait = 0 // there may be nothing left that ends a park
 	}
 	work = r.readMail() + r.readInbound() + r.fireTimers()
 	n, err := r.wait(work, wait)
