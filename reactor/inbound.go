@@ -305,10 +305,15 @@ func (r *Reactor) report(err error) {
 	if r.cfg.Report != nil {
 		r.cfg.Report(err)
 	}
+	r.note(err)
+}
+
+// note keeps a failure for Run's error.
+func (r *Reactor) note(err error) {
 	if len(r.failures) < maxFailures {
 		r.failures = append(r.failures, err)
 	}
 }
 
-// maxFailures bounds what Run's error says of links that have ended.
+// maxFailures bounds what Run's error says of failures that did not end the reactor.
 const maxFailures = 16
