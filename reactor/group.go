@@ -72,7 +72,9 @@ type ReactorError struct {
 }
 
 // Error names the reactor and the cause.
-func (e *ReactorError) Error() string { return fmt.Sprintf("reactor: %s has failed: %v", e.Name, e.Err) }
+func (e *ReactorError) Error() string {
+	return fmt.Sprintf("reactor: %s has failed: %v", e.Name, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *ReactorError) Unwrap() error { return e.Err }

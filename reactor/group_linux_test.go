@@ -291,6 +291,8 @@ func (b *broken) Wait(events []selector.Event, wait time.Duration) (int, error) 
 }
 
 func breakable(r *Reactor) *broken {
+	r.waking.Lock() // as renew does
+	defer r.waking.Unlock()
 	b := &broken{Selector: r.sel}
 	r.sel = b
 	return b

@@ -142,11 +142,13 @@ func (g *Group) end(running []*member) error {
 	}
 	var errs []error
 	for _, m := range g.order {
-		err := m.err // why it was not begun
+		var err error
 		switch {
 		case slices.Contains(running, m):
 			err = m.outcome()
-		case err == nil:
+		case m.err != nil: // why it was not begun
+			err = m.err
+		default:
 			err = m.r.Close()
 		}
 		if err != nil {
