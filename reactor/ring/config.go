@@ -6,11 +6,10 @@ import (
 	"math/bits"
 )
 
-// DefaultCapacity is the capacity of a ring whose Config says none: messages of a
-// [Ring], and 64 times as many bytes of a [Bytes].
+// DefaultCapacity is the capacity of a ring whose Config says none, in messages.
 const DefaultCapacity = 1024
 
-// MaxCapacity is the largest capacity, messages or bytes.
+// MaxCapacity is the largest capacity.
 const MaxCapacity = 1 << 30
 
 // ErrCapacity is the error for a capacity out of range.
@@ -18,15 +17,15 @@ var ErrCapacity = errors.New("ring: capacity out of range")
 
 // Config is how a ring is made. The zero value is useful.
 type Config struct {
-	// Capacity is how many messages (of a Ring) or bytes with headers (of a Bytes,
-	// at least [MinBytes]) fit. It is rounded up to a power of two. 0 is the default.
+	// Capacity is how many messages fit. It is rounded up to a power of two. 0 is
+	// the default.
 	Capacity int
 
 	// Wake, when set, is called by the producer's goroutine (or the one that calls
 	// Close) after it published to a parked consumer: at most once a Park. It must
 	// not block; it usually writes to an eventfd. It costs every publish a
 	// sequentially consistent store, and a system call when the consumer is parked.
-	// nil: the consumer looks by itself.
+	// nil: the consumer looks by itself, so its sleeps must be bounded.
 	Wake func()
 }
 
@@ -38,11 +37,4 @@ func (c Config) capacity(least, usual int) (int, error) {
 		return 0, fmt.Errorf("%w: %d is not in 0..%d", ErrCapacity, c.Capacity, MaxCapacity)
 	}
 	return max(least, 1<<bits.Len(uint(c.Capacity-1))), nil
-}
-
-// Stats are counts since the ring was made.
-type Stats struct {
-	Offered   uint64 // messages published, and refusals
-	Refused   uint64 // claims and offers that were BackPressured or Closed
-	HighWater uint64 // largest backlog that a side saw when it looked at the other's index: messages, or bytes of a Bytes
 }
