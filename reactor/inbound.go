@@ -302,6 +302,7 @@ func (r *Reactor) endOutbound() {
 
 // report tells of a failure that does not end the reactor.
 func (r *Reactor) report(err error) {
+	defer r.hot(r.cold())
 	if r.cfg.Report != nil {
 		r.cfg.Report(err)
 	}

@@ -192,7 +192,7 @@ func TestAClosedLinkIsDrained(t *testing.T) {
 	s := linked(t, a.r, b.r, LinkConfig{}, func(*order) { n++ })
 	box := inbox(t, b.r, 0, func(*order) { n++ })
 	b.poll()
-	watches := len(b.r.watches)
+	watches := len(b.r.waiter.Words)
 	for range 100 {
 		s.Offer(order{})
 		box.Post(order{})
@@ -207,7 +207,7 @@ func TestAClosedLinkIsDrained(t *testing.T) {
 	require.Equal(t, 200, n)
 	require.Empty(t, b.r.inbound)
 	require.Zero(t, b.r.nap)
-	require.Len(t, b.r.watches, watches-2)
+	require.Len(t, b.r.waiter.Words, watches-2)
 	for _, i := range b.r.Links() {
 		require.Equal(t, LinkInfo{From: i.From, To: "reactor", Message: "reactor.order", Capacity: 1024, Sent: 100, Handled: 100, Refused: 1, HighWater: 100}, i)
 	}

@@ -69,26 +69,45 @@ func (r *Reactor) place() error {
 }
 
 func (r *Reactor) loop(again func(error) bool) error {
-	waiter := idle.NewWaiter(r.cfg.Idle)
-	var wait time.Duration
-	for !r.closing {
-		work, err := r.turn(wait)
-		if err != nil && again(err) {
-			err = r.renew(err)
-		}
-		if err != nil {
-			r.release()
-			return err
-		}
-		wait = waiter.Idle(work)
+	err := r.turns(again)
+	if err != nil {
+		r.release()
+		return err
 	}
 	r.finish()
 	return nil
 }
 
-// renew puts a selector in the place of one that has failed for the reason err.
-// Every connection is lost for it; endpoints, links and mail stay.
-func (r *Reactor) renew(err error) error {
+// turns drives the reactor until it is closing.
+func (r *Reactor) turns(again func(error) bool) error {
+	waiter := idle.NewWaiter(r.strategy)
+	r.waits = r.strategy.Waits()
+	r.pin()
+	defer func() { // the orderly end parks
+		r.waits = false
+		r.cold()
+	}()
+	var wait time.Duration
+	for !r.closing {
+		work, err := r.turn(wait)
+		if err != nil {
+			err = r.renew(err, again)
+		}
+		if err != nil {
+			return err
+		}
+		wait = waiter.Idle(work)
+	}
+	return nil
+}
+
+// renew puts a selector in the place of one that has failed for the reason err, if
+// again wants that. Every connection is lost for it; endpoints, links and mail stay.
+func (r *Reactor) renew(err error, again func(error) bool) error {
+	defer r.hot(r.cold())
+	if !again(err) {
+		return err
+	}
 	for _, s := range r.slots {
 		if s == nil {
 			continue
@@ -161,6 +180,7 @@ func (r *Reactor) finish() {
 // beginClosing handles the messages that have come and deregisters everything that
 // stands.
 func (r *Reactor) beginClosing() {
+	defer r.hot(r.cold())
 	r.closeBy = r.now + int64(r.cfg.CloseTimeout)
 	r.closeByReal = clock.Nano() + int64(r.cfg.CloseTimeout)
 	r.settle()

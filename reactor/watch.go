@@ -1,6 +1,10 @@
 package reactor
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/boomnet-go/boomnet/reactor/selector"
+)
 
 // A wait that turns in memory ends when one of the watched words changes: the
 // mailbox's tail, the stop flag, the published count of each ring in. The words
@@ -9,25 +13,19 @@ import "sync/atomic"
 // The order is: sample, find mailbox and rings empty, wait. What was published
 // before the sample is found, what is published after it changes a word.
 
-// watched is a word, and what it held at the last sample.
-type watched struct {
-	at   *uint64
-	seen uint64
-}
-
 // watch adds a word that ends a wait. Reactor only, or before it runs.
 func (r *Reactor) watch(at *uint64) {
-	r.watches = append(r.watches, watched{at, atomic.LoadUint64(at)})
+	r.waiter.Words = append(r.waiter.Words, selector.Word{At: at, Seen: atomic.LoadUint64(at)})
 }
 
 // unwatch takes a word back. Reactor only.
 func (r *Reactor) unwatch(at *uint64) {
-	for i := range r.watches {
-		if r.watches[i].at == at {
-			last := len(r.watches) - 1
-			r.watches[i] = r.watches[last]
-			r.watches[last] = watched{}
-			r.watches = r.watches[:last]
+	for i := range r.waiter.Words {
+		if r.waiter.Words[i].At == at {
+			last := len(r.waiter.Words) - 1
+			r.waiter.Words[i] = r.waiter.Words[last]
+			r.waiter.Words[last] = selector.Word{}
+			r.waiter.Words = r.waiter.Words[:last]
 			return
 		}
 	}
@@ -35,9 +33,9 @@ func (r *Reactor) unwatch(at *uint64) {
 
 // sample notes what the watched words hold. Reactor only.
 func (r *Reactor) sample() {
-	for i := range r.watches {
-		w := &r.watches[i]
-		w.seen = atomic.LoadUint64(w.at)
+	for i := range r.waiter.Words {
+		w := &r.waiter.Words[i]
+		w.Seen = atomic.LoadUint64(w.At)
 	}
 }
 

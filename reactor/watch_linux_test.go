@@ -8,8 +8,8 @@ import (
 
 // changed reports whether a wait on the watched words would end.
 func changed(r *Reactor) bool {
-	for _, w := range r.watches {
-		if *w.at != w.seen {
+	for _, w := range r.waiter.Words {
+		if *w.At != w.Seen {
 			return true
 		}
 	}
@@ -30,7 +30,7 @@ func TestWatchedWordsChange(t *testing.T) {
 	require.True(t, changed(b.r), "a stop")
 
 	var one, two uint64
-	n := len(b.r.watches)
+	n := len(b.r.waiter.Words)
 	b.r.watch(&one)
 	b.r.watch(&two)
 	b.r.unwatch(&one)
@@ -41,7 +41,7 @@ func TestWatchedWordsChange(t *testing.T) {
 	two++
 	require.True(t, changed(b.r))
 	b.r.unwatch(&two)
-	require.Len(t, b.r.watches, n)
+	require.Len(t, b.r.waiter.Words, n)
 }
 
 // An item whose writer has taken a place and not filled it yet is no reason to
