@@ -24,20 +24,26 @@ func BenchmarkLink(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		sel  selector.Kind
+		how  idle.Strategy
 		wake bool
 	}{
-		{"direct", selector.Direct, false},
-		{"epoll", selector.Epoll, false},
-		{"epoll, wake", selector.Epoll, true}, // what the option costs while nobody parks
+		{"direct", selector.Direct, idle.Spin, false},
+		{"epoll", selector.Epoll, idle.Spin, false},
+		{"epoll, wake", selector.Epoll, idle.Spin, true}, // what the option costs while nobody parks
+		{"direct, spin-wait", selector.Direct, idle.SpinWait, false},
+		{"epoll, spin-wait", selector.Epoll, idle.SpinWait, false},
 	} {
+		if c.how.Check() != nil { // built without the tag
+			continue
+		}
 		b.Run(c.name, func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // two that spin, and some more
 			available, err := affinity.Available()
 			require.NoError(b, err)
 			cpus := available.CPUs()
 			g := newGroup(b, GroupConfig{Reactors: []Config{
-				{Name: "ping", Idle: idle.Spin, Selector: c.sel, CPU: affinity.Fixed(cpus[0])},
-				{Name: "pong", Idle: idle.Spin, Selector: c.sel, CPU: affinity.Fixed(cpus[len(cpus)-1])},
+				{Name: "ping", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[0])},
+				{Name: "pong", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[len(cpus)-1])},
 			}})
 			ping, pong := g.Reactor(0), g.Reactor(1)
 			oneWay := stats.NewBlock("bench").Histogram("one_way", "ns", "from Claim to handler")
