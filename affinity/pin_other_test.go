@@ -15,7 +15,8 @@ func TestUnsupported(t *testing.T) {
 	_, available := Available()
 	_, thread := Thread()
 	_, current := Current()
-	for _, err := range []error{available, thread, current, Pin(0)} {
+	_, confine := Confine(Of(0))
+	for _, err := range []error{available, thread, current, confine, Pin(0)} {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, runtime.GOOS)
 	}

@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -277,15 +276,6 @@ func TestASteadyTurnAllocatesNothing(t *testing.T) {
 		require.Equal(t, int64(8*201), i.Messages)
 		require.Zero(t, testing.AllocsPerRun(200, func() { b.r.Poll() }), "an idle turn")
 	}
-}
-
-func TestTuneProcess(t *testing.T) {
-	require.Empty(t, TuneProcess(Tuning{}))
-	before := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(before)
-	said := TuneProcess(Tuning{Reactors: 2, Others: 3})
-	require.Equal(t, 6, runtime.GOMAXPROCS(0))
-	require.Contains(t, said, "→ 6")
 }
 
 func BenchmarkIdleTurn(b *testing.B) {

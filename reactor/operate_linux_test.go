@@ -37,7 +37,7 @@ func TestSetIdleIsDoneInTheTurn(t *testing.T) {
 	b.poll()
 	require.Equal(t, idle.Park(time.Millisecond), b.r.Idle())
 	require.Equal(t, "park(1ms)", b.r.counts.idle.Value(), "other processes see it")
-	require.Equal(t, time.Millisecond, b.r.waiter.Idle(0), "Run would park so")
+	require.Equal(t, time.Millisecond, b.r.idler.Idle(0), "Run would park so")
 	require.NoError(t, b.r.Close())
 	require.ErrorIs(t, b.r.SetIdle(idle.Spin), ErrClosed)
 }
@@ -227,7 +227,7 @@ func TestSync(t *testing.T) {
 	require.ErrorIs(t, b.r.Sync(ctx), why, "an end that is no deadline is no sign of anything")
 
 	go func() { synced <- b.r.Sync(context.Background()) }()
-	require.True(t, eventually(func() bool { return b.r.mail.waiting() > 0 }))
+	require.True(t, eventually(func() bool { return b.r.mail.length() > 0 }))
 	require.NoError(t, b.r.Close())
 	require.Contains(t, []error{nil, ErrClosed}, <-synced)
 	require.ErrorIs(t, b.r.Sync(context.Background()), ErrClosed)
