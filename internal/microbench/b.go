@@ -1,0 +1,167 @@
+package microbench
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Case is one operation to measure.
+type Case struct {
+	Name   string // a topic, a dot, what is done: "clock.nanotime"
+	What   string // one sentence: what one operation is
+	Needs  Needs
+	Blocks bool // it sleeps in the kernel: that it does not run is no disturbance
+	Clock  bool // it reads the machine's clock: a slow clock source is worth a mark
+	Run    func(*B) error
+}
+
+// Needs says on which CPUs a case is measured.
+type Needs uint8
+
+// The needs.
+const (
+	One     Needs = iota // each CPU
+	Served               // each CPU, and the nearest other core for the other side
+	Pairs                // each pair of CPUs
+	Nearest              // the first pair of each distance
+)
+
+// Sink keeps the compiler from dropping work whose result nobody wants: cases
+// add to it once a batch. It means nothing.
+var Sink uint64
+
+// Bounds of sampling.
+const (
+	maxSamples   = 1 << 14                // of one round
+	maxBatch     = 1 << 30                // operations
+	minBatchTime = 20 * time.Microsecond  // so that the two readings of the clock are nothing
+	maxBatchTime = 200 * time.Microsecond // so that a batch mostly falls between two interrupts
+	perRound     = 500                    // batches that a round is to have, between these two
+)
+
+// B is what a case measures with. One goroutine uses it, locked to a thread on CPU.
+type B struct {
+	CPU  int
+	Peer int // the CPU of [B.Beside]; CPU itself: there is no other
+
+	now     func() int64
+	time    int64 // to spend, ns
+	samples []float64
+	batch   int // operations a sample; 0: Each
+
+	pin    func(int) error
+	watch  func() usage
+	others []*companion
+
+	_       [128]byte // what companions look at stays in their caches
+	stopped atomic.Bool
+	_       [128]byte
+}
+
+// Shared says that both sides have one CPU and must give it to each other.
+func (b *B) Shared() bool { return b.Peer == b.CPU }
+
+// Batches measures op, which does the work n times, until the time is spent. How
+// large n is comes from trying. op must not let the compiler see that a result is
+// not wanted, see [Sink].
+func (b *B) Batches(op func(n int)) {
+	target := min(max(b.time/perRound, int64(minBatchTime)), int64(maxBatchTime))
+	warm := b.now() + b.time/10
+	n := b.calibrate(op, target)
+	for b.now() < warm {
+		op(n)
+	}
+	b.batch = n
+	b.until(func() float64 {
+		from := b.now()
+		op(n)
+		return float64(b.now()-from) / float64(n)
+	})
+}
+
+// calibrate finds how many operations take the target time.
+func (b *B) calibrate(op func(n int), target int64) int {
+	for n := 1; ; {
+		from := b.now()
+		op(n)
+		took := b.now() - from
+		if took >= target || n >= maxBatch {
+			return n
+		}
+		more := 100.0
+		if took > 0 {
+			more = min(1.1*float64(target)/float64(took), more)
+		}
+		n = min(max(int(float64(n)*more), n+1), maxBatch)
+	}
+}
+
+// Each measures one observation a call, in nanoseconds: what op returns.
+func (b *B) Each(op func() int64) {
+	warm := b.now() + b.time/10
+	for op(); b.now() < warm; {
+		op()
+	}
+	b.batch = 0
+	b.until(func() float64 { return float64(op()) })
+}
+
+// until takes samples until the time is spent, one at least.
+func (b *B) until(sample func() float64) {
+	for end := b.now() + b.time; len(b.samples) < cap(b.samples); {
+		b.samples = append(b.samples, sample())
+		if b.now() >= end {
+			return
+		}
+	}
+}
+
+// Now is the time in nanoseconds, for what is given to Each.
+func (b *B) Now() int64 { return b.now() }
+
+// companion is a goroutine on the CPU of the peer.
+type companion struct {
+	done  chan struct{}
+	err   error
+	usage usage
+}
+
+// Beside starts f on a thread of its own, pinned to Peer, and returns when it is
+// there. After the case has returned *stop becomes true and f must return; what
+// f may be blocked in, the case ends before it returns.
+func (b *B) Beside(f func(stop *atomic.Bool) error) error {
+	c := &companion{done: make(chan struct{})}
+	ready := make(chan error)
+	go func() { // ends locked, and its thread with it
+		runtime.LockOSThread()
+		defer close(c.done)
+		err := b.pin(b.Peer)
+		ready <- err
+		if err != nil {
+			return
+		}
+		before := b.watch()
+		c.err = f(&b.stopped)
+		c.usage = b.watch().since(before)
+	}()
+	if err := <-ready; err != nil {
+		return err
+	}
+	b.others = append(b.others, c)
+	return nil
+}
+
+// join ends the companions.
+func (b *B) join() (all []usage, err error) {
+	b.stopped.Store(true)
+	for _, c := range b.others {
+		<-c.done
+		all = append(all, c.usage)
+		if c.err != nil && err == nil {
+			err = fmt.Errorf("on CPU %d: %w", b.Peer, c.err)
+		}
+	}
+	return all, err
+}
