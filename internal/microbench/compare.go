@@ -87,3 +87,25 @@ func judge(a, b *Result) Difference {
 	}
 	return d
 }
+
+// ByChance is how many of the differences that were judged would be called slower or
+// faster if there were none: the orders in which the rounds of one lie all above
+// those of the other, among all orders. That they must differ by [Threshold], and
+// that rounds of one run are alike, is not in it.
+func ByChance(all []Difference) (expected float64) {
+	for _, d := range all {
+		if d.Verdict == Slower || d.Verdict == Faster || d.Verdict == Noise {
+			expected += 2 / choose(len(d.A.Rounds)+len(d.B.Rounds), len(d.A.Rounds))
+		}
+	}
+	return expected
+}
+
+// choose is n over k.
+func choose(n, k int) float64 {
+	v := 1.0
+	for i := range k {
+		v *= float64(n-i) / float64(i+1)
+	}
+	return v
+}

@@ -142,6 +142,13 @@ func Select(cases []Case, names []string) ([]Case, error) {
 	return some, nil
 }
 
+// Matches says whether names, as for [Select], ask for a result.
+func (r *Result) Matches(names []string) bool {
+	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
+		return matches(name, r.Name) || matches(name, r.Topic())
+	})
+}
+
 // matches says whether text is pattern, in which a * stands for anything.
 func matches(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")

@@ -22,8 +22,9 @@ type Result struct {
 
 // Mark is something that a reader of a figure should know.
 type Mark struct {
-	Kind MarkKind `json:"kind"`
-	Text string   `json:"text"`
+	Kind  MarkKind `json:"kind"`
+	Share float64  `json:"share,omitempty"` // of the time, where it is one
+	Text  string   `json:"text"`
 }
 
 // MarkKind is the kind of a mark.

@@ -181,27 +181,27 @@ func (r *Runner) result(it *item, t *tally) Result {
 		return res
 	}
 	res.Figures, res.Batch, res.Rounds = Summarize(t.samples), t.batch, t.rounds
-	mark := func(kind MarkKind, format string, args ...any) {
-		res.Marks = append(res.Marks, Mark{kind, fmt.Sprintf(format, args...)})
+	mark := func(kind MarkKind, share float64, format string, args ...any) {
+		res.Marks = append(res.Marks, Mark{kind, share, fmt.Sprintf(format, args...)})
 	}
 	shared := it.Needs != One && it.cpus[0] == it.cpus[1]
 	if shared {
-		mark(OneCPU, "both sides had to share CPU %d: this is the scheduler's time", it.cpus[0])
+		mark(OneCPU, 0, "both sides had to share CPU %d: this is the scheduler's time", it.cpus[0])
 	}
 	if it.sibling {
-		mark(Siblings, "the CPUs are hardware threads of one core")
+		mark(Siblings, 0, "the CPUs are hardware threads of one core")
 	}
 	if it.Clock && !r.Machine.FastClock() {
-		mark(SlowClock, "the clock source is %s", r.Machine.Clock)
+		mark(SlowClock, 0, "the clock source is %s", r.Machine.Clock)
 	}
 	for i, u := range t.usage {
 		if lost := u.lost(); !it.Blocks && !shared && lost > maxLost {
-			mark(Crowded, "other threads had CPU %d for %.0f %% of the time", it.cpus[min(i, len(it.cpus)-1)], 100*lost)
+			mark(Crowded, lost, "other threads had CPU %d for %.0f %% of the time", it.cpus[min(i, len(it.cpus)-1)], 100*lost)
 		}
 	}
 	const tick = 10 * time.Millisecond
-	if stolen := float64(t.ticks) * float64(tick) / float64(max(t.measured, tick)); stolen > maxSteal {
-		mark(Stolen, "the hypervisor kept %.0f %% of the time, counted in steps of %v", 100*min(stolen, 1), tick)
+	if stolen := min(float64(t.ticks)*float64(tick)/float64(max(t.measured, tick)), 1); stolen > maxSteal {
+		mark(Stolen, stolen, "the hypervisor kept %.0f %% of the time, counted in steps of %v", 100*stolen, tick)
 	}
 	return res
 }

@@ -141,8 +141,8 @@ func (r *Result) check() error {
 		return errors.New("neither samples nor a reason why there are none")
 	}
 	for _, m := range r.Marks {
-		if m.Kind == "" || m.Text == "" || len(m.Text) > maxText {
-			return fmt.Errorf("a mark %q without a text, or with %d bytes of it", clip(string(m.Kind)), len(m.Text))
+		if m.Kind == "" || len(m.Kind) > maxText || m.Text == "" || len(m.Text) > maxText || !isShare(m.Share) {
+			return fmt.Errorf("a mark %q without a kind, a text of 1 to %d bytes, or a share of 0 to 1", clip(string(m.Kind)), maxText)
 		}
 	}
 	for _, cpu := range r.CPUs {

@@ -8,11 +8,12 @@ import (
 	"github.com/boomnet-go/boomnet/affinity"
 )
 
-// threadTime is the CPU time of the calling thread, in nanoseconds.
+// threadTime is the CPU time of the calling thread, in nanoseconds. getrusage would
+// only know it up to the last tick.
 func threadTime() int64 {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u) // cannot fail with these arguments
-	return u.Utime.Nano() + u.Stime.Nano()
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // cannot fail with these arguments
+	return t.Nano()
 }
 
 // stays says that the calling thread is still where it was pinned.

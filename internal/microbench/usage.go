@@ -7,8 +7,8 @@ func (u usage) since(before usage) usage { return usage{u.wall - before.wall, u.
 
 func (u usage) add(v usage) usage { return usage{u.wall + v.wall, u.ran + v.ran} }
 
-// lost is the share of the time in which the thread did not run. The CPU time is
-// counted in microseconds; where it is not known nothing is lost.
+// lost is the share of the time in which the thread did not run; where that is not
+// known, nothing.
 func (u usage) lost() float64 {
 	if u.ran <= 0 || u.ran >= u.wall {
 		return 0

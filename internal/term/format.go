@@ -30,6 +30,9 @@ func Duration(d time.Duration) string {
 	return scaled(float64(d), 1000, "ns", "µs", "ms", "s")
 }
 
+// Nanoseconds writes v nanoseconds as Duration does, fractions of one too: "7.65 ns".
+func Nanoseconds(v float64) string { return scaled(v, 1000, "ns", "µs", "ms", "s") }
+
 func scaled(v, step float64, units ...string) string {
 	// 999.5 would be rounded to four digits: it belongs to the next unit.
 	for v >= step-0.5 && len(units) > 1 {
