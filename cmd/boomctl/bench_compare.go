@@ -87,13 +87,19 @@ func drawCompare(c *term.Canvas, names []string, runs [2]*microbench.Run, all []
 		Right(term.Dim, benchFigure, "B").Right(term.Dim, compareRatio, "B/A").Left(term.Dim, compareVerdict, "").
 		Put(term.Dim, ratioScale(c)).End()
 	topic := ""
+	last := ""
 	for _, group := range sameVerdict(all, each) {
-		name := group[0].Name
-		if t, _, _ := strings.Cut(name, "."); t != topic {
+		if t := group[0].A.Topic(); t != topic {
 			topic = t
 			section(c, topic)
 		}
-		drawDifference(c, strings.TrimPrefix(name, topic+"."), group)
+		name := group[0].Name
+		if name == last {
+			name = ""
+		} else {
+			last = name
+		}
+		drawDifference(c, strings.TrimPrefix(name, topic+"."), group, each)
 	}
 	c.End()
 	drawCounts(c, all)
@@ -130,57 +136,46 @@ const (
 	compareVerdict = 12
 )
 
-// sameVerdict puts differences of one case with one verdict together.
+// sameVerdict puts differences of one case with one verdict together, but for those
+// of pairs. What only one run has is left out.
 func sameVerdict(all []microbench.Difference, each bool) (groups [][]microbench.Difference) {
 	at := map[string]int{}
-	var lastOf = map[string]int{} // where the groups of a case end
 	for _, d := range all {
-		key := d.Name + string(d.Verdict) + d.Why
-		if each || len(d.CPUs) == 2 && d.CPUs[0] < d.CPUs[1] && !strings.HasPrefix(d.Name, "loopback.") {
-			key += fmt.Sprint(d.CPUs)
-		}
-		if i, ok := at[key]; ok {
-			groups[i] = append(groups[i], d)
+		if d.A == nil || d.B == nil {
 			continue
 		}
-		place := len(groups)
-		if i, ok := lastOf[d.Name]; ok {
-			place = i + 1
+		key := fmt.Sprint(d.Name, d.Verdict, d.Why)
+		if each || d.A.Pair() {
+			key += fmt.Sprint(d.CPUs)
 		}
-		groups = slices.Insert(groups, place, []microbench.Difference{d})
-		for k, i := range at {
-			if i >= place {
-				at[k] = i + 1
-			}
+		i, ok := at[key]
+		if !ok {
+			i = len(groups)
+			at[key], groups = i, append(groups, nil)
 		}
-		for k, i := range lastOf {
-			if i >= place {
-				lastOf[k] = i + 1
-			}
-		}
-		at[key], lastOf[d.Name] = place, place
+		groups[i] = append(groups[i], d)
 	}
 	return groups
 }
 
-func drawDifference(c *term.Canvas, name string, group []microbench.Difference) {
+func drawDifference(c *term.Canvas, name string, group []microbench.Difference, each bool) {
 	var as, bs, ratios []float64
 	var of []*microbench.Result
 	for _, d := range group {
-		if d.A != nil && d.A.Failed == "" {
+		if d.A.Failed == "" {
 			as = append(as, d.A.Median)
 		}
-		if d.B != nil && d.B.Failed == "" {
+		if d.B.Failed == "" {
 			bs = append(bs, d.B.Median)
 		}
 		if !math.IsNaN(d.Ratio) {
 			ratios = append(ratios, d.Ratio)
 		}
-		of = append(of, &microbench.Result{Name: d.Name, CPUs: d.CPUs})
+		of = append(of, d.A)
 	}
 	verdict := group[0].Verdict
 	style := verdictStyle(verdict)
-	c.Put(term.Plain, "  ").Left(term.Plain, compareName, name).Left(term.Dim, benchCPUs, cpusText(of, len(group) == 1 && len(of[0].CPUs) == 2)).
+	c.Put(term.Plain, "  ").Left(term.Plain, compareName, name).Left(term.Dim, benchCPUs, cpusText(of, each)).
 		Right(term.Plain, benchFigure, figureText(as)).Right(term.Plain, benchFigure, figureText(bs))
 	if len(ratios) == 0 {
 		c.Right(term.Plain, compareRatio, "").Put(style, "  "+string(verdict)).End()
@@ -247,15 +242,15 @@ func drawRatio(c *term.Canvas, ratio float64, style term.Style) {
 // drawCounts says how many there are of each verdict, and what chance does.
 func drawCounts(c *term.Canvas, all []microbench.Difference) {
 	count := map[microbench.Verdict]int{}
-	var missing [2]affinity.Set
+	names := map[microbench.Verdict][]string{}
+	cpus := map[microbench.Verdict]affinity.Set{}
 	for _, d := range all {
-		count[d.Verdict]++
-		switch d.Verdict {
-		case microbench.OnlyA:
-			missing[0].Add(d.CPUs[0])
-		case microbench.OnlyB:
-			missing[1].Add(d.CPUs[0])
+		v := d.Verdict
+		count[v]++
+		if !slices.Contains(names[v], d.Name) {
+			names[v] = append(names[v], d.Name)
 		}
+		cpus[v] = cpus[v].Or(affinity.Of(d.CPUs[0]))
 	}
 	judged := count[microbench.Slower] + count[microbench.Faster] + count[microbench.Noise]
 	c.Put(term.Bold, fmt.Sprintf("%d compared", judged+count[microbench.Unsure])).Put(term.Plain, ": ").
@@ -265,9 +260,9 @@ func drawCounts(c *term.Canvas, all []microbench.Difference) {
 	if chance := microbench.ByChance(all); chance > 0 {
 		writeFolded(c, "", fmt.Sprintf("Of so many, %.2g would be slower or faster by chance alone. What differs between two runs as a whole one pair of them cannot tell: make two of each.", chance))
 	}
-	for i, v := range []microbench.Verdict{microbench.OnlyA, microbench.OnlyB} {
+	for _, v := range []microbench.Verdict{microbench.OnlyA, microbench.OnlyB} {
 		if n := count[v]; n > 0 {
-			writeFolded(c, "", fmt.Sprintf("%d %s, on CPUs %s.", n, v, missing[i]))
+			writeFolded(c, "", fmt.Sprintf("%d %s, on CPUs %s: %s.", n, v, cpus[v], strings.Join(names[v], ", ")))
 		}
 	}
 }

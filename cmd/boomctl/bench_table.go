@@ -117,8 +117,7 @@ func newBenchRow(some []*microbench.Result) benchRow {
 }
 
 // agreeing cuts the results of one case into those that agree: none is above the
-// lowest by more than 5 %, or by more than its own spread. Those of pairs, and those
-// without figures for different reasons, stand alone.
+// lowest by more than 5 %, or by more than its own spread.
 func agreeing(results []microbench.Result, each bool) (groups [][]*microbench.Result) {
 	const near = 0.05
 	var sorted []*microbench.Result
@@ -126,10 +125,7 @@ func agreeing(results []microbench.Result, each bool) (groups [][]*microbench.Re
 		sorted = append(sorted, &results[i])
 	}
 	if each {
-		for _, r := range sorted {
-			groups = append(groups, []*microbench.Result{r})
-		}
-		return groups
+		return slices.Collect(slices.Chunk(sorted, 1))
 	}
 	slices.SortStableFunc(sorted, func(a, b *microbench.Result) int {
 		switch {
@@ -169,45 +165,43 @@ func firstCPU(some []*microbench.Result) int {
 func drawTopic(c *term.Canvas, results []microbench.Result, each bool) {
 	topic := results[0].Topic()
 	section(c, topic)
-	var rows []benchRow
+	longest := 0.0
+	for i := range results {
+		longest = max(longest, results[i].Median)
+	}
 	for len(results) > 0 {
 		n := 1
 		for n < len(results) && results[n].Name == results[0].Name {
 			n++
 		}
-		same := results[:n]
+		drawCase(c, strings.TrimPrefix(results[0].Name, topic+"."), results[:n], longest, each)
 		results = results[n:]
-		if pairs := pairsOnly(same); pairs && !each && n > 1 && len(matrixCPUs(same)) > 2 && topic == "line" {
-			drawMatrix(c, same)
-			continue
-		} else {
-			for _, group := range agreeing(same, each || pairs) {
-				rows = append(rows, newBenchRow(group))
-			}
-		}
-	}
-	longest := 0.0
-	for _, row := range rows {
-		longest = max(longest, row.median)
-	}
-	for i, row := range rows {
-		name := strings.TrimPrefix(row.results[0].Name, topic+".")
-		if i > 0 && rows[i-1].results[0].Name == row.results[0].Name {
-			name = ""
-		}
-		drawBenchRow(c, name, row, longest, each)
 	}
 }
 
-// pairsOnly says whether results are of pairs: no CPU is first in one and second in
-// another that has the first as second, as the served ones are.
-func pairsOnly(results []microbench.Result) bool {
-	for i := range results {
-		if r := &results[i]; len(r.CPUs) != 2 || r.CPUs[0] > r.CPUs[1] {
-			return false
+// drawCase draws the results of one case: all pairs of some CPUs as a matrix, other
+// pairs under their distances, CPUs that agree on one line.
+func drawCase(c *term.Canvas, name string, results []microbench.Result, longest float64, each bool) {
+	switch pairs := results[0].Pair() && len(results) > 1; {
+	case pairs && !each && allPairs(results):
+		drawMatrix(c, name, results)
+	case pairs:
+		c.Put(term.Plain, "  "+name).End()
+		for i := range results {
+			drawBenchRow(c, "  "+results[i].Distance, newBenchRow([]*microbench.Result{&results[i]}), longest, each)
+		}
+	default:
+		for _, group := range agreeing(results, each) {
+			drawBenchRow(c, name, newBenchRow(group), longest, each)
+			name = ""
 		}
 	}
-	return results[0].Topic() != "loopback"
+}
+
+// allPairs says that results are of all pairs of more than two CPUs.
+func allPairs(results []microbench.Result) bool {
+	n := len(pairedCPUs(results))
+	return n > 2 && len(results) == n*(n-1)/2
 }
 
 func drawBenchRow(c *term.Canvas, name string, row benchRow, longest float64, each bool) {
@@ -238,7 +232,7 @@ func drawBenchRow(c *term.Canvas, name string, row benchRow, longest float64, ea
 
 // cpusText names the CPUs of a row.
 func cpusText(results []*microbench.Result, each bool) string {
-	if r := results[0]; len(results) == 1 && len(r.CPUs) == 2 && (each || r.Topic() != "loopback") {
+	if r := results[0]; len(results) == 1 && len(r.CPUs) == 2 && (each || r.Pair()) {
 		return fmt.Sprintf("%d↔%d", r.CPUs[0], r.CPUs[1])
 	}
 	var cpus affinity.Set
@@ -265,8 +259,8 @@ func drawBar(c *term.Canvas, value, p99, longest float64) {
 	c.Put(term.Cyan, bar).Put(term.Dim, strings.Repeat("─", max(tail, 0)))
 }
 
-// matrixCPUs are the CPUs of pairs.
-func matrixCPUs(results []microbench.Result) []int {
+// pairedCPUs are the CPUs of pairs.
+func pairedCPUs(results []microbench.Result) []int {
 	var cpus affinity.Set
 	for i := range results {
 		for _, cpu := range results[i].CPUs {
@@ -277,9 +271,9 @@ func matrixCPUs(results []microbench.Result) []int {
 }
 
 // drawMatrix draws the medians of all pairs.
-func drawMatrix(c *term.Canvas, results []microbench.Result) {
+func drawMatrix(c *term.Canvas, name string, results []microbench.Result) {
 	const cell = 6
-	cpus := matrixCPUs(results)
+	cpus := pairedCPUs(results)
 	medians := map[[2]int]*microbench.Result{}
 	lowest, marks := math.Inf(1), []*microbench.Result{}
 	for i := range results {
@@ -290,7 +284,7 @@ func drawMatrix(c *term.Canvas, results []microbench.Result) {
 		}
 		marks = append(marks, r)
 	}
-	c.Put(term.Plain, "  "+strings.TrimPrefix(results[0].Name, results[0].Topic()+".")+", median in ns ").Put(term.Yellow, marksOf(marks)).End()
+	c.Put(term.Plain, "  "+name+", median in ns ").Put(term.Yellow, marksOf(marks)).End()
 	c.Left(term.Plain, cell, "")
 	for _, cpu := range cpus[1:] {
 		c.Right(term.Dim, cell, fmt.Sprint(cpu))

@@ -52,8 +52,9 @@ type B struct {
 	batch   int // operations a sample; 0: Each
 
 	pin    func(int) error
-	watch  func() usage
+	ran    func(thread int) int64 // CPU time of a thread, ns
 	others []*companion
+	usage  []usage // of this thread and the others, while samples were taken
 
 	_       [128]byte // what companions look at stays in their caches
 	stopped atomic.Bool
@@ -81,20 +82,22 @@ func (b *B) Batches(op func(n int)) {
 	})
 }
 
-// calibrate finds how many operations take the target time. An interruption makes a
-// batch look long enough, so the shorter of two decides.
+// calibrate finds how many operations take the target time, or nearly. An
+// interruption, or memory that is touched first, makes a batch look long enough, so
+// the shorter of two decides.
 func (b *B) calibrate(op func(n int), target int64) int {
 	took := func(n int) int64 {
 		from := b.now()
 		op(n)
 		return b.now() - from
 	}
+	enough := target * 9 / 10
 	for n := 1; ; {
 		t := took(n)
-		if t >= target {
+		if t >= enough {
 			t = min(t, took(n))
 		}
-		if t >= target*9/10 || n >= maxBatch {
+		if t >= enough || n >= maxBatch {
 			return n
 		}
 		more := 100.0
@@ -117,11 +120,29 @@ func (b *B) Each(op func() int64) {
 
 // until takes samples until the time is spent, one at least.
 func (b *B) until(sample func() float64) {
+	b.usage = nil // a case that measures twice keeps the second
+	b.samples = b.samples[:0]
+	b.look(-1)
 	for end := b.now() + b.time; len(b.samples) < cap(b.samples); {
 		b.samples = append(b.samples, sample())
 		if b.now() >= end {
-			return
+			break
 		}
+	}
+	b.look(1)
+}
+
+// look adds up what each thread had: sign -1 at the start, 1 at the end.
+func (b *B) look(sign int64) {
+	if b.usage == nil {
+		b.usage = make([]usage, 1+len(b.others))
+	}
+	for i := range b.usage {
+		thread := 0
+		if i > 0 {
+			thread = b.others[i-1].thread
+		}
+		b.usage[i] = b.usage[i].add(usage{sign * b.now(), sign * b.ran(thread)})
 	}
 }
 
@@ -130,9 +151,9 @@ func (b *B) Now() int64 { return b.now() }
 
 // companion is a goroutine on the CPU of the peer.
 type companion struct {
-	done  chan struct{}
-	err   error
-	usage usage
+	done   chan struct{}
+	thread int
+	err    error
 }
 
 // Beside starts f on a thread of its own, pinned to Peer, and returns when it is
@@ -145,13 +166,11 @@ func (b *B) Beside(f func(stop *atomic.Bool) error) error {
 		runtime.LockOSThread()
 		defer close(c.done)
 		err := b.pin(b.Peer)
+		c.thread = threadID()
 		ready <- err
-		if err != nil {
-			return
+		if err == nil {
+			c.err = f(&b.stopped)
 		}
-		before := b.watch()
-		c.err = f(&b.stopped)
-		c.usage = b.watch().since(before)
 	}()
 	if err := <-ready; err != nil {
 		return err
@@ -161,14 +180,13 @@ func (b *B) Beside(f func(stop *atomic.Bool) error) error {
 }
 
 // join ends the companions.
-func (b *B) join() (all []usage, err error) {
+func (b *B) join() (err error) {
 	b.stopped.Store(true)
 	for _, c := range b.others {
 		<-c.done
-		all = append(all, c.usage)
 		if c.err != nil && err == nil {
 			err = fmt.Errorf("on CPU %d: %w", b.Peer, c.err)
 		}
 	}
-	return all, err
+	return err
 }

@@ -11,7 +11,8 @@ type Distance uint8
 
 // The distances, the nearest first.
 const (
-	SameCore    Distance = iota // SMT siblings
+	SameCPU     Distance = iota // they are one
+	SameCore                    // SMT siblings
 	SameCache                   // below one last-level cache
 	SameNode                    // of one NUMA node
 	SamePackage                 // of one package
@@ -20,6 +21,8 @@ const (
 
 func (d Distance) String() string {
 	switch d {
+	case SameCPU:
+		return "same CPU"
 	case SameCore:
 		return "same core"
 	case SameCache:
@@ -53,6 +56,8 @@ func placesOf(t *affinity.Topology) places {
 func (p places) between(a, b int) Distance {
 	x, y := p[a], p[b]
 	switch {
+	case a == b:
+		return SameCPU
 	case x.core >= 0 && x.core == y.core:
 		return SameCore
 	case x.cache >= 0 && x.cache == y.cache:

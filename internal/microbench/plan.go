@@ -12,9 +12,9 @@ import (
 // item is one case on its CPUs.
 type item struct {
 	*Case
-	cpus    []int
-	failed  string // why it is not measured
-	sibling bool   // both sides are of one core
+	cpus     []int
+	failed   string // why it is not measured
+	distance Distance
 }
 
 // Plan is what a run measures, in its order.
@@ -54,8 +54,7 @@ func NewPlan(cases []Case, t *affinity.Topology, cpus []int) *Plan {
 				it := item{Case: c, cpus: []int{cpu}, failed: missing[cpu]}
 				if c.Needs == Served && it.failed == "" {
 					other := at.peer(usable.CPUs(), cpu)
-					it.cpus = append(it.cpus, other)
-					it.sibling = other != cpu && at.between(cpu, other) == SameCore
+					it.cpus, it.distance = append(it.cpus, other), at.between(cpu, other)
 				}
 				p.items = append(p.items, it)
 			}
@@ -65,7 +64,7 @@ func NewPlan(cases []Case, t *affinity.Topology, cpus []int) *Plan {
 				pairs = at.oneOfEach(all)
 			}
 			for _, pair := range pairs {
-				p.items = append(p.items, item{Case: c, cpus: pair, sibling: at.between(pair[0], pair[1]) == SameCore})
+				p.items = append(p.items, item{Case: c, cpus: pair, distance: at.between(pair[0], pair[1])})
 			}
 			if len(pairs) == 0 && len(cpus) > 0 {
 				p.items = append(p.items, item{Case: c, cpus: cpus[:1], failed: "it needs two CPUs that this process may use"})

@@ -13,6 +13,10 @@ const Rounds = 7
 type Result struct {
 	Name string `json:"name"`
 	CPUs []int  `json:"cpus"` // where it was measured, and the CPU of the other side if it has one
+	// Served says that the first CPU was measured, and the second one only answered;
+	// else two CPUs are a pair.
+	Served   bool   `json:"served,omitempty"`
+	Distance string `json:"distance,omitempty"` // of two CPUs, a [Distance]
 	Figures
 	Batch  int       `json:"batch,omitempty"`  // operations a sample, in the last round; 0: each was timed alone
 	Rounds []float64 `json:"rounds,omitempty"` // the median of each
@@ -73,6 +77,9 @@ func (r *Result) Doubt() string {
 	}
 	return ""
 }
+
+// Pair says that the figure is of two CPUs together.
+func (r *Result) Pair() bool { return len(r.CPUs) == 2 && !r.Served }
 
 // key tells results apart.
 func (r *Result) key() string { return fmt.Sprint(r.Name, r.CPUs) }

@@ -15,7 +15,7 @@ import (
 
 // Shares of the time above which a result is marked.
 const (
-	maxLost  = 0.05 // without the CPU: once in twenty samples is over p95, not yet the median
+	maxLost  = 0.10 // without the CPU: p99 is not what it was, the median soon will not be
 	maxSteal = 0.01
 )
 
@@ -113,17 +113,14 @@ func joined(cpus []int) string {
 func (r *Runner) measure(it *item, t *tally, budget time.Duration) {
 	b := &B{
 		CPU: it.cpus[0], Peer: it.cpus[len(it.cpus)-1], now: r.Clock.Now, time: int64(budget), pin: r.Pin,
-		watch:   func() usage { return usage{r.Clock.Now(), threadTime()} },
+		ran:     threadTime,
 		samples: make([]float64, 0, maxSamples),
 	}
 	ticks := ReadTicks(r.Root)
-	var all []usage
 	failed := make(chan error)
 	go func() { // ends locked, and its thread with it
 		runtime.LockOSThread()
-		var err error
-		all, err = it.on(b)
-		failed <- err
+		failed <- it.on(b)
 	}()
 	if err := <-failed; err != nil {
 		t.failed = err.Error()
@@ -141,36 +138,36 @@ func (r *Runner) measure(it *item, t *tally, budget time.Duration) {
 	t.samples = append(t.samples, b.samples...)
 	t.rounds = append(t.rounds, medianOf(b.samples))
 	t.batch = b.batch
-	for i, u := range all {
+	for i, u := range b.usage {
 		if i == len(t.usage) {
 			t.usage = append(t.usage, usage{})
 		}
 		t.usage[i] = t.usage[i].add(u)
 	}
-	t.measured += time.Duration(all[0].wall)
+	t.measured += time.Duration(b.usage[0].wall)
 }
 
 // on runs the case on the thread that it was given.
-func (it *item) on(b *B) ([]usage, error) {
+func (it *item) on(b *B) error {
 	if err := b.pin(b.CPU); err != nil {
-		return nil, err
+		return err
 	}
-	before := b.watch()
 	err := it.Run(b)
-	mine := b.watch().since(before)
-	others, beside := b.join()
-	switch {
-	case err != nil:
-		return nil, err
-	case beside != nil:
-		return nil, beside
+	if beside := b.join(); err == nil {
+		err = beside
 	}
-	return append([]usage{mine}, others...), stays(b.CPU)
+	if err == nil {
+		err = stays(b.CPU)
+	}
+	return err
 }
 
 // result makes one of what was gathered.
 func (r *Runner) result(it *item, t *tally) Result {
 	res := Result{Name: it.Name, CPUs: it.cpus, Failed: it.failed}
+	if len(it.cpus) == 2 {
+		res.Served, res.Distance = it.Needs == Served, it.distance.String()
+	}
 	if t.failed != "" {
 		res.Failed = t.failed
 	}
@@ -184,11 +181,11 @@ func (r *Runner) result(it *item, t *tally) Result {
 	mark := func(kind MarkKind, share float64, format string, args ...any) {
 		res.Marks = append(res.Marks, Mark{kind, share, fmt.Sprintf(format, args...)})
 	}
-	shared := it.Needs != One && it.cpus[0] == it.cpus[1]
+	shared := len(it.cpus) == 2 && it.distance == SameCPU
 	if shared {
 		mark(OneCPU, 0, "both sides had to share CPU %d: this is the scheduler's time", it.cpus[0])
 	}
-	if it.sibling {
+	if len(it.cpus) == 2 && it.distance == SameCore {
 		mark(Siblings, 0, "the CPUs are hardware threads of one core")
 	}
 	if it.Clock && !r.Machine.FastClock() {
@@ -199,8 +196,9 @@ func (r *Runner) result(it *item, t *tally) Result {
 			mark(Crowded, lost, "other threads had CPU %d for %.0f %% of the time", it.cpus[min(i, len(it.cpus)-1)], 100*lost)
 		}
 	}
+	// One tick may be that of a time before.
 	const tick = 10 * time.Millisecond
-	if stolen := min(float64(t.ticks)*float64(tick)/float64(max(t.measured, tick)), 1); stolen > maxSteal {
+	if stolen := min(float64(t.ticks)*float64(tick)/float64(max(t.measured, tick)), 1); t.ticks > 1 && stolen > maxSteal {
 		mark(Stolen, stolen, "the hypervisor kept %.0f %% of the time, counted in steps of %v", 100*stolen, tick)
 	}
 	return res

@@ -129,6 +129,10 @@ func (r *Result) check() error {
 		return errors.New("the name is not TOPIC.WHAT")
 	case len(r.CPUs) < 1 || len(r.CPUs) > 2:
 		return fmt.Errorf("%d CPUs, must be 1 or 2", len(r.CPUs))
+	case r.Served && len(r.CPUs) < 2:
+		return errors.New("it was served by no CPU")
+	case len(r.Distance) > maxText:
+		return fmt.Errorf("a distance of %d bytes, at most %d", len(r.Distance), maxText)
 	case len(r.Rounds) > maxRounds:
 		return fmt.Errorf("%d rounds, at most %d", len(r.Rounds), maxRounds)
 	case len(r.Marks) > maxMarks:

@@ -2,5 +2,6 @@
 
 package microbench
 
-func threadTime() int64 { return 0 }
-func stays(int) error   { return nil }
+func threadTime(int) int64 { return 0 }
+func threadID() int        { return 0 }
+func stays(int) error      { return nil }

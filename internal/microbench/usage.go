@@ -3,8 +3,6 @@ package microbench
 // usage is what a thread had of its CPU in a time.
 type usage struct{ wall, ran int64 } // ns
 
-func (u usage) since(before usage) usage { return usage{u.wall - before.wall, u.ran - before.ran} }
-
 func (u usage) add(v usage) usage { return usage{u.wall + v.wall, u.ran + v.ran} }
 
 // lost is the share of the time in which the thread did not run; where that is not

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -128,7 +129,11 @@ func trip(s stream.Stream, sel selector.Selector, events []selector.Event, p []b
 	return nil
 }
 
+// netRoundTrip has no idle processor of Go's beside it: with one, and the peer busy on
+// another, nobody waits for the network when a locked goroutine goes to sleep, and
+// the scheduler's watchdog looks there each 10 ms.
 func netRoundTrip(b *microbench.B) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	addr, err := served(b)
 	if err != nil {
 		return err
