@@ -116,7 +116,7 @@ func differing(runs [2]*microbench.Run) (differ []string) {
 		{"time for each", runs[0].Time.String(), runs[1].Time.String()},
 	} {
 		if x.a != x.b {
-			differ = append(differ, fmt.Sprintf("%s: %s, %s", x.what, orUnknown(x.a), orUnknown(x.b)))
+			differ = append(differ, fmt.Sprintf("%s: %s → %s", x.what, orUnknown(x.a), orUnknown(x.b)))
 		}
 	}
 	return differ
@@ -175,7 +175,8 @@ func drawDifference(c *term.Canvas, name string, group []microbench.Difference, 
 	}
 	verdict := group[0].Verdict
 	style := verdictStyle(verdict)
-	c.Put(term.Plain, "  ").Left(term.Plain, compareName, name).Left(term.Dim, benchCPUs, cpusText(of, each)).
+	cpus, list := cpusText(of, each)
+	c.Put(term.Plain, "  ").Left(term.Plain, compareName, name).Left(term.Dim, benchCPUs, cpus).
 		Right(term.Plain, benchFigure, figureText(as)).Right(term.Plain, benchFigure, figureText(bs))
 	if len(ratios) == 0 {
 		c.Right(term.Plain, compareRatio, "").Put(style, "  "+string(verdict)).End()
@@ -185,6 +186,7 @@ func drawDifference(c *term.Canvas, name string, group []microbench.Difference, 
 		drawRatio(c, ratio, style)
 		c.End()
 	}
+	drawCPUs(c, list)
 	if why := group[0].Why; why != "" {
 		for _, line := range fold(why, c.Width()-4) {
 			c.Put(term.Dim, "    "+line).End()

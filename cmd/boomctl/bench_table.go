@@ -117,7 +117,8 @@ func newBenchRow(some []*microbench.Result) benchRow {
 }
 
 // agreeing cuts the results of one case into those that agree: none is above the
-// lowest by more than 5 %, or by more than its own spread.
+// lowest by more than 5 %, or by more than its own spread; those that are doubtful
+// stand alone.
 func agreeing(results []microbench.Result, each bool) (groups [][]*microbench.Result) {
 	const near = 0.05
 	var sorted []*microbench.Result
@@ -142,7 +143,7 @@ func agreeing(results []microbench.Result, each bool) (groups [][]*microbench.Re
 		if n := len(groups); n > 0 {
 			first := groups[n-1][0]
 			spread, _ := r.Spread()
-			if r.Failed == first.Failed && r.Median <= first.Median*(1+max(near, spread)) {
+			if r.Failed == first.Failed && !doubtful(r) && !doubtful(first) && r.Median <= first.Median*(1+max(near, spread)) {
 				groups[n-1] = append(groups[n-1], r)
 				continue
 			}
@@ -151,6 +152,10 @@ func agreeing(results []microbench.Result, each bool) (groups [][]*microbench.Re
 	}
 	slices.SortStableFunc(groups, func(a, b []*microbench.Result) int { return firstCPU(a) - firstCPU(b) })
 	return groups
+}
+
+func doubtful(r *microbench.Result) bool {
+	return slices.ContainsFunc(r.Marks, func(m microbench.Mark) bool { return m.Kind.Doubtful() })
 }
 
 func firstCPU(some []*microbench.Result) int {
@@ -205,14 +210,21 @@ func allPairs(results []microbench.Result) bool {
 }
 
 func drawBenchRow(c *term.Canvas, name string, row benchRow, longest float64, each bool) {
-	c.Put(term.Plain, "  ").Left(term.Plain, benchName, name).Left(term.Dim, benchCPUs, cpusText(row.results, each))
+	cpus, list := cpusText(row.results, each)
+	c.Put(term.Plain, "  ").Left(term.Plain, benchName, name).Left(term.Dim, benchCPUs, cpus)
 	if failed := row.results[0].Failed; failed != "" {
 		c.End()
 		for _, line := range fold("not measured: "+failed, c.Width()-4) {
 			c.Put(term.Yellow, "    "+line).End()
 		}
-		return
+	} else {
+		drawFigures(c, row, longest)
 	}
+	drawCPUs(c, list)
+}
+
+// drawFigures draws what is behind the CPUs.
+func drawFigures(c *term.Canvas, row benchRow, longest float64) {
 	spread, style := "", term.Dim
 	if !math.IsNaN(row.spread) {
 		spread = fmt.Sprintf("±%.1f %%", 100*row.spread)
@@ -230,16 +242,30 @@ func drawBenchRow(c *term.Canvas, name string, row benchRow, longest float64, ea
 	c.End()
 }
 
-// cpusText names the CPUs of a row.
-func cpusText(results []*microbench.Result, each bool) string {
+// cpusText names the CPUs of a row in its column. A list that is too long for it is
+// returned for [drawCPUs].
+func cpusText(results []*microbench.Result, each bool) (column, list string) {
 	if r := results[0]; len(results) == 1 && len(r.CPUs) == 2 && (each || r.Pair()) {
-		return fmt.Sprintf("%d↔%d", r.CPUs[0], r.CPUs[1])
+		return fmt.Sprintf("%d↔%d", r.CPUs[0], r.CPUs[1]), ""
 	}
 	var cpus affinity.Set
 	for _, r := range results {
 		cpus.Add(r.CPUs[0])
 	}
-	return cpus.String()
+	if column = cpus.String(); len(column) < benchCPUs {
+		return column, ""
+	}
+	return plural(cpus.Len(), "CPU"), column
+}
+
+// drawCPUs draws a list below the column of CPUs.
+func drawCPUs(c *term.Canvas, list string) {
+	if list == "" {
+		return
+	}
+	for _, line := range fold(list, c.Width()-2-benchName) {
+		c.Left(term.Plain, 2+benchName, "").Put(term.Dim, line).End()
+	}
 }
 
 // drawBar draws a bar as long as the median and a line on to p99. The longest

@@ -51,6 +51,7 @@ type B struct {
 	samples []float64
 	batch   int // operations a sample; 0: Each
 
+	ended  func() bool // nobody waits for the rest
 	pin    func(int) error
 	ran    func(thread int) int64 // CPU time of a thread, ns
 	others []*companion
@@ -71,7 +72,7 @@ func (b *B) Batches(op func(n int)) {
 	target := min(max(b.time/perRound, int64(minBatchTime)), int64(maxBatchTime))
 	warm := b.now() + b.time/10
 	n := b.calibrate(op, target)
-	for b.now() < warm {
+	for b.now() < warm && !b.ended() {
 		op(n)
 	}
 	b.batch = n
@@ -111,21 +112,21 @@ func (b *B) calibrate(op func(n int), target int64) int {
 // Each measures one observation a call, in nanoseconds: what op returns.
 func (b *B) Each(op func() int64) {
 	warm := b.now() + b.time/10
-	for op(); b.now() < warm; {
+	for op(); b.now() < warm && !b.ended(); {
 		op()
 	}
 	b.batch = 0
 	b.until(func() float64 { return float64(op()) })
 }
 
-// until takes samples until the time is spent, one at least.
+// until takes samples until the time is spent or the run ended, one at least.
 func (b *B) until(sample func() float64) {
 	b.usage = nil // a case that measures twice keeps the second
 	b.samples = b.samples[:0]
 	b.look(-1)
 	for end := b.now() + b.time; len(b.samples) < cap(b.samples); {
 		b.samples = append(b.samples, sample())
-		if b.now() >= end {
+		if b.now() >= end || b.ended() {
 			break
 		}
 	}

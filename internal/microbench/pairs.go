@@ -74,13 +74,14 @@ func (p places) between(a, b int) Distance {
 const MaxMatrix = 12
 
 // matrix chooses up to [MaxMatrix] of cpus, ascending, so that their pairs have
-// every distance there is: four as far apart as can be, of each the nearest
-// sibling and the nearest on another core, and the rest spread again.
+// every distance there is: three as far apart as can be, of each a sibling and the
+// nearest on another core, from the first one CPU at each other distance, and the rest
+// spread again.
 func (p places) matrix(cpus []int) []int {
 	if len(cpus) <= MaxMatrix {
 		return cpus
 	}
-	const seeds = 4
+	const seeds = 3
 	var chosen []int
 	take := func(cpu int) {
 		if cpu >= 0 {
@@ -93,6 +94,13 @@ func (p places) matrix(cpus []int) []int {
 	for _, seed := range chosen[:seeds] {
 		take(p.nearest(cpus, chosen, seed, SameCore))
 		take(p.nearest(cpus, chosen, seed, SameCache))
+	}
+	first := chosen[0]
+	for d := SameNode; d <= Far; d++ {
+		there := func(cpu int) bool { return p.between(first, cpu) == d }
+		if cpu := p.nearest(cpus, chosen, first, d); cpu >= 0 && there(cpu) && !slices.ContainsFunc(chosen, there) {
+			take(cpu)
+		}
 	}
 	for len(chosen) < MaxMatrix {
 		take(p.farthest(cpus, chosen))

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,8 @@ type Runner struct {
 	Clock clock.Clock     // nil: the machine's
 	Pin   func(int) error // nil: affinity.Pin
 	Root  fs.FS           // where proc/stat is; nil: /
+
+	stays func(int) error // nil: looks whether the mask still is what Pin made it
 }
 
 // tally gathers what the rounds bring of one item.
@@ -46,8 +49,8 @@ type tally struct {
 	measured time.Duration
 }
 
-// Run measures everything. When ctx ends it stops after the measurement under way;
-// the run then has a note, and results have the rounds that there were.
+// Run measures everything. When ctx ends so does the measurement under way, which does
+// not count; the run then has a note, and results have the rounds that there were.
 func (r *Runner) Run(ctx context.Context) *Run {
 	run := &Run{
 		Format: Format, Version: Version, Machine: r.Machine, Notes: r.Plan.notes,
@@ -65,6 +68,9 @@ func (r *Runner) Run(ctx context.Context) *Run {
 	if r.Pin == nil {
 		r.Pin = affinity.Pin
 	}
+	if r.stays == nil {
+		r.stays = stays
+	}
 	if r.Root == nil {
 		r.Root = os.DirFS("/")
 	}
@@ -72,21 +78,25 @@ func (r *Runner) Run(ctx context.Context) *Run {
 	tallies := make([]tally, len(r.Plan.items))
 	total, done := run.Rounds*len(tallies), 0
 	budget := max(run.Time/time.Duration(run.Rounds), minimalRun)
-rounds:
-	for round := range run.Rounds {
-		for i := range r.Plan.items {
+	round := 0
+	for ; round < run.Rounds && ctx.Err() == nil; round++ {
+		for i := range tallies {
 			it, t := &r.Plan.items[i], &tallies[i]
-			if ctx.Err() != nil {
-				run.Notes = append(run.Notes, fmt.Sprintf("interrupted in round %d of %d", round+1, run.Rounds))
-				break rounds
-			}
 			if r.Progress != nil {
 				r.Progress(done, total, it.Name+" on CPU "+joined(it.cpus), r.left(began, budget, done, total))
 			}
-			if done++; it.failed == "" && t.failed == "" {
-				r.measure(it, t, budget)
+			if it.failed == "" && t.failed == "" {
+				r.measure(ctx, it, t, budget)
 			}
+			if ctx.Err() != nil {
+				round-- // it is not done
+				break
+			}
+			done++
 		}
+	}
+	if done < total {
+		run.Notes = append(slices.Clone(run.Notes), fmt.Sprintf("interrupted in round %d of %d", round+1, run.Rounds))
 	}
 	for i := range r.Plan.items {
 		run.Results = append(run.Results, r.result(&r.Plan.items[i], &tallies[i]))
@@ -110,19 +120,24 @@ func joined(cpus []int) string {
 }
 
 // measure measures one round of an item.
-func (r *Runner) measure(it *item, t *tally, budget time.Duration) {
+func (r *Runner) measure(ctx context.Context, it *item, t *tally, budget time.Duration) {
 	b := &B{
 		CPU: it.cpus[0], Peer: it.cpus[len(it.cpus)-1], now: r.Clock.Now, time: int64(budget), pin: r.Pin,
 		ran:     threadTime,
+		ended:   func() bool { return ctx.Err() != nil },
 		samples: make([]float64, 0, maxSamples),
 	}
 	ticks := ReadTicks(r.Root)
 	failed := make(chan error)
 	go func() { // ends locked, and its thread with it
 		runtime.LockOSThread()
-		failed <- it.on(b)
+		failed <- r.on(it, b)
 	}()
-	if err := <-failed; err != nil {
+	err := <-failed
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
 		t.failed = err.Error()
 		return
 	}
@@ -147,8 +162,8 @@ func (r *Runner) measure(it *item, t *tally, budget time.Duration) {
 	t.measured += time.Duration(b.usage[0].wall)
 }
 
-// on runs the case on the thread that it was given.
-func (it *item) on(b *B) error {
+// on runs the case on the calling thread.
+func (r *Runner) on(it *item, b *B) error {
 	if err := b.pin(b.CPU); err != nil {
 		return err
 	}
@@ -157,7 +172,7 @@ func (it *item) on(b *B) error {
 		err = beside
 	}
 	if err == nil {
-		err = stays(b.CPU)
+		err = r.stays(b.CPU)
 	}
 	return err
 }
