@@ -84,6 +84,10 @@ func (c *benchCmd) Validate() error {
 		return errors.New("saved runs are not measured: --list, --cores, --time and --save do not go with them")
 	case c.Time != 0 && (c.Time < minBenchTime || c.Time > maxBenchTime):
 		return fmt.Errorf("--time %v: must be %v to %v", c.Time, minBenchTime, maxBenchTime)
+	case len(c.Files) == 0: // a saved run may have what is not there any more
+		if _, err := microbench.Select(cases.All(), c.Only); err != nil {
+			return fmt.Errorf("--only: %w", err)
+		}
 	}
 	return nil
 }
@@ -105,7 +109,7 @@ func (c *benchCmd) Run() error {
 	}
 	chosen, err := microbench.Select(cases.All(), c.Only)
 	if err != nil {
-		return fmt.Errorf("bench: --only: %w", err)
+		return err
 	}
 	if c.List {
 		return c.list(chosen)

@@ -65,7 +65,8 @@ func drawBenchHead(c *term.Canvas, run *microbench.Run) {
 	}
 	writeFolded(c, "", strings.Join(system, ", "))
 	c.Put(term.Plain, fmt.Sprintf("%s, %d rounds of %s, ", stamp(m.Started), run.Rounds, term.Nanoseconds(float64(run.Time)/float64(max(run.Rounds, 1)))))
-	const busy, kept = 0.5, 0.01 // above these the neighbours decide
+	// Above these the neighbours decide.
+	busy, kept := max(0.5, float64(m.CPUs)/10), 0.01
 	style := term.Plain
 	load := fmt.Sprintf("load %.2f, steal %.1f %%", m.Load, 100*run.Steal)
 	if m.Load > busy || run.Steal > kept {

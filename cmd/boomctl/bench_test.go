@@ -230,7 +230,7 @@ func TestBenchRefuses(t *testing.T) {
 		{"--time 1µs: must be 1ms to 1m0s", 2, []string{"--time", "1us"}},
 		{"--time -1s: must be", 2, []string{"--time=-1s"}},
 		{"not a list of CPUs", 2, []string{"--cores", "x"}},
-		{`no benchmark is named "clocks"; the topics are clock, line`, 1, []string{"--only", "clocks"}},
+		{`no benchmark is named "clocks"; the topics are clock, line`, 2, []string{"--only", "clocks"}},
 		{"this process may use ", 1, []string{"--cores", "8191"}},
 		{"no such file", 1, []string{filepath.Join(dir, "none.json")}},
 		{"is a directory", 1, []string{dir}},
