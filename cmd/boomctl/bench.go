@@ -41,7 +41,7 @@ type benchCmd struct {
 func (*benchCmd) Help() string {
 	return `Each benchmark runs on a thread that is pinned to the CPU it is named with; the mask is read back before and after. All are measured in seven rounds, one after the other, and each round starts anew. A sample is the time of a batch, for what is short, or of one operation.
 
-median, p99: of all samples. spread: half of what the medians of the rounds are apart. Bars end at the median, lines at the 99th percentile. CPUs whose figures agree within the spread, or 5 %, share a line, which then has the median of the medians, the largest p99 and the largest spread. A letter behind a figure is explained below the table: it says that the CPU was shared or taken away meanwhile, or what else there is to know.
+median, p99: of all samples; the p99 of batches is that of one into which an interrupt fell. spread: half of what the medians of the rounds are apart. Bars end at the median, lines at the 99th percentile. CPUs whose figures agree within the spread, or 5 %, share a line, which then has the median of the medians, the largest p99 and the largest spread. A letter behind a figure is explained below the table: it says that the CPU was shared or taken away meanwhile, or what else there is to know.
 
 loopback and the pairs have their other side on the nearest other core. Of more than 12 CPUs not all pairs are measured; a line says which.
 
