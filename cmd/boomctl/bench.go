@@ -30,7 +30,7 @@ type benchCmd struct {
 
 	Cores affinity.Set  `placeholder:"LIST" help:"Measure on these CPUs, such as 2-3,8. Default: all that this process may use."`
 	Only  []string      `placeholder:"NAMES" suggest:"clock,line,ring,syscall,loopback,timer,frame,mask,utf8,stats" help:"Only these, topics or names, * for anything: clock,loopback.epoll*."`
-	Time  time.Duration `placeholder:"TIME" help:"How long each is measured on each CPU, 1ms to 1m. Default: so that all of it takes half a minute, 20ms to 300ms."`
+	Time  time.Duration `placeholder:"TIME" help:"How long each is measured on each CPU, 1ms to 1m. Default: so that all of it takes half a minute, but at least 20ms, so that 128 CPUs take two minutes; at most 300ms."`
 	List  bool          `help:"Say what there is to measure, and measure nothing."`
 	Each  bool          `help:"A line for each CPU, and each pair, also where they agree."`
 	JSON  bool          `name:"json" help:"Print JSON, which is what a saved run is."`

@@ -108,7 +108,7 @@ const (
 )
 
 // Time is how long each case on each CPU is measured unless told otherwise: so that
-// all of it takes less than half a minute, but never less than 20 ms.
+// all of it takes less than half a minute, as long as that leaves 20 ms for each.
 func (p *Plan) Time() time.Duration {
 	return min(max(wholeTime/time.Duration(max(len(p.items), 1)), leastTime), usualTime)
 }
