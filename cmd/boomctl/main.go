@@ -26,6 +26,7 @@ type cli struct {
 	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
+	Bench      benchCmd      `cmd:"" help:"Measure what the parts of a turn cost on each CPU: clocks, cache lines, system calls, round trips, timers, codecs."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`

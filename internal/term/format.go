@@ -30,14 +30,23 @@ func Duration(d time.Duration) string {
 	return scaled(float64(d), 1000, "ns", "µs", "ms", "s")
 }
 
+// Nanoseconds writes v nanoseconds with three significant digits: "7.65 ns", "44.0 ns".
+func Nanoseconds(v float64) string { return fractional(v, 1000, "ns", "µs", "ms", "s") }
+
 func scaled(v, step float64, units ...string) string {
+	if v < step-0.5 && v == float64(int64(v)) && (units[0] == "B" || units[0] == "ns") {
+		return strconv.FormatInt(int64(v), 10) + " " + units[0]
+	}
+	return fractional(v, step, units...)
+}
+
+func fractional(v, step float64, units ...string) string {
 	// 999.5 would be rounded to four digits: it belongs to the next unit.
 	for v >= step-0.5 && len(units) > 1 {
 		v, units = v/step, units[1:]
 	}
 	decimals := 0
-	switch whole := v == float64(int64(v)); {
-	case whole && v < 1000 && (units[0] == "B" || units[0] == "ns"):
+	switch {
 	case v < 9.995:
 		decimals = 2
 	case v < 99.95:
