@@ -1,11 +1,11 @@
 package affinity
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +19,9 @@ var confined struct {
 // Confine moves every thread of this process that is not pinned to the CPUs of
 // rest, and with them all threads to come: a thread begins with the mask of the one
 // that starts it. Threads whose mask is a single CPU, as after Pin, stay where they
-// are; so do those that an earlier Confine has moved to a single one. Threads can be pinned to other CPUs afterwards as before: Available still
-// tells all of them. It returns how many threads it moved.
+// are; so do those that an earlier Confine has moved to a single one. Threads can be
+// pinned to other CPUs afterwards as before: Available still tells all of them. It
+// returns how many threads it moved.
 //
 // Called before threads are pinned it reaches all that there are. It reads
 // /proc/self/task until it finds no thread more, so that one that is being started
@@ -65,19 +66,18 @@ func Confine(rest Set) (moved int, err error) {
 
 // confine moves one thread, if it still lives and is not pinned.
 func confine(tid int, rest Set) (moved int, err error) {
-	mask, err := maskOf(tid)
+	mask, err := OfThread(tid)
 	if err != nil || mask == rest || mask.Len() == 1 {
 		return 0, nil // one whose mask cannot be read has ended
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, uintptr(tid),
-		unsafe.Sizeof(rest.words), uintptr(unsafe.Pointer(&rest.words)))
-	switch errno {
-	case 0:
+	switch err := Move(tid, rest); {
+	case err == nil:
 		return 1, nil
-	case unix.ESRCH: // it has just ended
+	case errors.Is(err, unix.ESRCH): // it has just ended
 		return 0, nil
+	default:
+		return 0, fmt.Errorf("affinity: confine: %w", err)
 	}
-	return 0, fmt.Errorf("affinity: move thread %d to CPUs %s: sched_setaffinity: %w", tid, rest, errno)
 }
 
 // before are the CPUs that Confine took away, and those that it left.

@@ -74,7 +74,7 @@ func TestConfine(t *testing.T) {
 	for _, task := range tasks {
 		tid, err := strconv.Atoi(task.Name())
 		require.NoError(t, err)
-		mask, err := maskOf(tid)
+		mask, err := OfThread(tid)
 		if err != nil {
 			continue
 		}

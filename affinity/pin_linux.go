@@ -28,7 +28,7 @@ func Available() (Set, error) {
 		if err != nil {
 			continue
 		}
-		if mask, err := maskOf(tid); err == nil { // else it has just ended
+		if mask, err := OfThread(tid); err == nil { // else it has just ended
 			all = all.Or(mask)
 		}
 	}
@@ -37,7 +37,7 @@ func Available() (Set, error) {
 
 // Thread returns the CPUs that the calling thread may run on. It tells something
 // only to a goroutine that holds runtime.LockOSThread.
-func Thread() (Set, error) { return maskOf(0) }
+func Thread() (Set, error) { return OfThread(0) }
 
 // Current returns the CPU that the calling thread runs on at this moment.
 func Current() (int, error) {
@@ -63,25 +63,40 @@ func Pin(cpu int) error {
 	if !available.Contains(cpu) {
 		return fmt.Errorf("%w: CPU %d, available are %s", ErrUnavailable, cpu, available)
 	}
-	want := Of(cpu)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, 0,
-		unsafe.Sizeof(want.words), uintptr(unsafe.Pointer(&want.words))); errno != 0 {
-		return fmt.Errorf("affinity: pin to CPU %d: sched_setaffinity: %w", cpu, errno)
-	}
-	got, err := Thread()
-	if err != nil {
-		return err
-	}
-	if got != want {
-		return fmt.Errorf("affinity: pin to CPU %d: the kernel says CPUs %q", cpu, got)
+	if err := Move(0, Of(cpu)); err != nil {
+		return fmt.Errorf("affinity: pin to CPU %d: %w", cpu, err)
 	}
 	return nil
 }
 
-// maskOf asks the kernel for the mask of a thread; 0 is the calling one. The
-// kernel wants room for as many CPUs as it was built for, and fills in only those.
-func maskOf(tid int) (Set, error) {
-	var s Set
+// Move makes a thread, of this process or another one, run on cpus only, until
+// somebody moves it again. tid is the kernel's number of the thread, 0 the calling
+// one. Any goroutine may call it.
+//
+// The error wraps the errno of the kernel: ESRCH when the thread has ended, EPERM
+// when it is of another user and this process lacks CAP_SYS_NICE, EINVAL when the
+// thread may use none of cpus; or it wraps ErrUnavailable when it may not use all
+// of them: the mask, which is read back, has the others then.
+func Move(tid int, cpus Set) error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, uintptr(tid),
+		unsafe.Sizeof(cpus.words), uintptr(unsafe.Pointer(&cpus.words))); errno != 0 {
+		return fmt.Errorf("affinity: sched_setaffinity of thread %d: %w", tid, errno)
+	}
+	got, err := OfThread(tid)
+	if err != nil {
+		return err
+	}
+	if got != cpus {
+		return fmt.Errorf("%w: thread %d was to have CPUs %s, the kernel says %q", ErrUnavailable, tid, cpus, got)
+	}
+	return nil
+}
+
+// OfThread returns the CPUs that a thread, of this process or another one, may run
+// on. tid is the kernel's number of the thread, 0 the calling one. The error wraps
+// ESRCH when there is no such thread. Any goroutine may call it.
+func OfThread(tid int) (Set, error) {
+	var s Set // as much room as the largest kernel fills
 	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, uintptr(tid),
 		unsafe.Sizeof(s.words), uintptr(unsafe.Pointer(&s.words)))
 	if errno != 0 {

@@ -66,6 +66,32 @@ func TestPinUnavailable(t *testing.T) {
 	}
 }
 
+// A thread is moved from outside, and back.
+func TestMove(t *testing.T) {
+	tids, end := make(chan int), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		tids <- unix.Gettid()
+		<-end
+	}()
+	tid := <-tids
+	defer close(end)
+	was, err := OfThread(tid)
+	require.NoError(t, err)
+	last := was.CPUs()[was.Len()-1]
+	require.NoError(t, Move(tid, Of(last)))
+	now, err := OfThread(tid)
+	require.NoError(t, err)
+	require.Equal(t, Of(last), now)
+
+	require.ErrorIs(t, Move(tid, Of(MaxCPUs-1)), unix.EINVAL, "none of them")
+	require.ErrorIs(t, Move(tid, Of(last, MaxCPUs-1)), ErrUnavailable, "not all of them")
+	require.NoError(t, Move(tid, was))
+	now, err = OfThread(tid)
+	require.NoError(t, err)
+	require.Equal(t, was, now)
+}
+
 // Threads started while a pinned goroutine works do not inherit its mask.
 func TestNewThreadsAreNotPinned(t *testing.T) {
 	available, err := Available()
@@ -105,6 +131,7 @@ func TestAvailableIsWhatTheKernelShows(t *testing.T) {
 }
 
 func TestMaskOfNoThread(t *testing.T) {
-	_, err := maskOf(1 << 30)
+	_, err := OfThread(1 << 30)
 	require.ErrorIs(t, err, unix.ESRCH)
+	require.ErrorIs(t, Move(1<<30, Of(0)), unix.ESRCH)
 }

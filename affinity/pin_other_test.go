@@ -16,7 +16,8 @@ func TestUnsupported(t *testing.T) {
 	_, thread := Thread()
 	_, current := Current()
 	_, confine := Confine(Of(0))
-	for _, err := range []error{available, thread, current, confine, Pin(0)} {
+	_, ofThread := OfThread(1)
+	for _, err := range []error{available, thread, current, confine, ofThread, Pin(0), Move(1, Of(0))} {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, runtime.GOOS)
 	}

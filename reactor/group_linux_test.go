@@ -33,8 +33,8 @@ func newGroup(t testing.TB, cfg GroupConfig, names ...string) *Group {
 	return g
 }
 
-// start runs g; end ends it and returns Run's error.
-func start(g *Group) (end func() error) {
+// startGroup runs g; end ends it and returns Run's error.
+func startGroup(g *Group) (end func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
@@ -181,7 +181,7 @@ func TestGroupEndsProducersFirst(t *testing.T) {
 			ordered++
 		}
 	})
-	end := start(g)
+	end := startGroup(g)
 	var burst func()
 	burst = func() { // on the feed, until it ends
 		for range 10 {
@@ -206,7 +206,7 @@ func TestGroupEndsProducersFirst(t *testing.T) {
 
 func TestGroupRunsOnce(t *testing.T) {
 	g := newGroup(t, GroupConfig{}, "a", "b")
-	end := start(g)
+	end := startGroup(g)
 	on(t, g.Named("a"), func() {})
 	require.ErrorIs(t, g.Run(context.Background()), ErrRunning)
 	require.NoError(t, end())
@@ -258,7 +258,7 @@ func TestGroupThatNeverRuns(t *testing.T) {
 
 func TestGroupCloseEndsRun(t *testing.T) {
 	g := newGroup(t, GroupConfig{}, "a", "b")
-	end := start(g)
+	end := startGroup(g)
 	on(t, g.Named("a"), func() {})
 	require.NoError(t, g.Close())
 	require.NoError(t, end())
@@ -302,7 +302,7 @@ func TestGroupOnFailureStopAll(t *testing.T) {
 	told := make(chan error, 9)
 	g := newGroup(t, GroupConfig{Report: func(err error) { told <- err }}, "a", "b")
 	sel := breakable(g.Named("a"))
-	end := start(g)
+	end := startGroup(g)
 	on(t, g.Named("b"), func() {})
 	sel.fail.Store(true)
 	<-g.done
@@ -322,7 +322,7 @@ func TestGroupOnFailureGoOn(t *testing.T) {
 	n := 0
 	out := linked(t, a, b, LinkConfig{Wake: true}, func(*order) { n++ })
 	out.Offer(order{})
-	end := start(g)
+	end := startGroup(g)
 	on(t, b, func() {})
 	sel.fail.Store(true)
 	<-a.done
@@ -345,7 +345,7 @@ func TestGroupOnFailureRestart(t *testing.T) {
 	f := &fake{policy: endpoint.Policy{FirstDelay: time.Millisecond, MaxDelay: time.Millisecond}}
 	h, err := Register(a, f)
 	require.NoError(t, err)
-	end := start(g)
+	end := startGroup(g)
 	for failures := int64(1); failures <= 2; failures++ {
 		require.True(t, eventually(func() bool { i, err := a.Lookup(h.ID()); return err == nil && i.State == endpoint.Open }))
 		sel.fail.Store(true)
@@ -372,7 +372,7 @@ func TestGroupReportsAPanicOfAHandler(t *testing.T) {
 	told := make(chan error, 1)
 	g := newGroup(t, GroupConfig{Report: func(err error) { told <- err }}, "a", "b")
 	s := linked(t, g.Named("a"), g.Named("b"), LinkConfig{Wake: true}, func(*order) { panic("boom") })
-	end := start(g)
+	end := startGroup(g)
 	on(t, g.Named("a"), func() { s.Offer(order{}) })
 	var link *LinkError
 	require.ErrorAs(t, <-told, &link)
@@ -394,7 +394,7 @@ func TestGroupWithAHandlerThatBlocks(t *testing.T) {
 	release := make(chan struct{})
 	stuck := make(chan struct{})
 	require.NoError(t, g.Named("a").post(mail{kind: mailCall, call: func() { close(stuck); <-release }}))
-	end := start(g)
+	end := startGroup(g)
 	<-stuck
 	err := end()
 	require.ErrorIs(t, err, ErrStuck)
@@ -408,7 +408,7 @@ func TestGroupWithAHandlerThatBlocks(t *testing.T) {
 // process's first thread.
 func TestThreadsHaveNames(t *testing.T) {
 	g := newGroup(t, GroupConfig{}, "feed-of-many-symbols", "gateway")
-	end := start(g)
+	end := startGroup(g)
 	for name, want := range map[string]string{"feed-of-many-symbols": "feed-of-many-sy\n", "gateway": "gateway\n"} {
 		on(t, g.Named(name), func() {
 			require.NotEqual(t, unix.Getpid(), unix.Gettid())

@@ -67,7 +67,7 @@ func BenchmarkLink(b *testing.B) {
 				}
 				done <- struct{}{}
 			})
-			end := start(g)
+			end := startGroup(g)
 			pass := func(n int) {
 				on(b, ping, func() { left = n; send(there) })
 				<-done

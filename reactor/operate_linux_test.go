@@ -42,6 +42,14 @@ func TestSetIdleIsDoneInTheTurn(t *testing.T) {
 	require.ErrorIs(t, b.r.SetIdle(idle.Spin), ErrClosed)
 }
 
+// What New refuses SetIdle refuses, too.
+func TestSetIdleRefusesWhatCannotBeHad(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.OnPanic = Isolate })
+	require.Error(t, b.r.SetIdle(idle.Exclusive))
+	b.poll()
+	require.Equal(t, idle.Backoff, b.r.Idle())
+}
+
 // A reactor that has parked for a second is woken, and does not park any more.
 func TestSetIdleWakesAReactorThatParks(t *testing.T) {
 	r, err := New(Config{Name: "parks", Idle: idle.Park(idle.MaxPark)})

@@ -47,7 +47,7 @@ func TestTimerSlackOfReactors(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "timer slack of reactors 2µs", said)
 	g := newGroup(t, GroupConfig{}, "a")
-	end := start(g)
+	end := startGroup(g)
 	var slack int
 	on(t, g.Named("a"), func() { slack, err = unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0) })
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestRestOfTheThreads(t *testing.T) {
 		{Name: "hot-a", CPU: affinity.Fixed(last)},
 		{Name: "hot-b", CPU: affinity.Fixed(last)},
 	}})
-	end := start(g)
+	end := startGroup(g)
 	on(t, g.Named("hot-a"), func() {})
 	var blocked sync.WaitGroup
 	var pipe [2]int

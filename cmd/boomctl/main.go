@@ -29,6 +29,8 @@ type cli struct {
 	Bench      benchCmd      `cmd:"" help:"Measure what the parts of a turn cost on each CPU: clocks, cache lines, system calls, round trips, timers, codecs."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
+	Doctor     doctorCmd     `cmd:"" help:"Check this machine as a low-latency engineer would: verdicts, why they matter, and what mends it."`
+	Pin        pinCmd        `cmd:"" help:"Show where a running process's threads are, and put them elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`

@@ -40,14 +40,7 @@ func TestTopologyPictures(t *testing.T) {
 				require.LessOrEqual(t, utf8.RuneCountInString(line), width+1, line)
 				require.NotContains(t, line, "… \n", "nothing is cut off")
 			}
-			path := filepath.Join("testdata", "topology-"+name+".txt")
-			if *update {
-				require.NoError(t, os.MkdirAll("testdata", 0o755))
-				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, string(want), got)
+			golden(t, "topology-"+name, got)
 		})
 	}
 }

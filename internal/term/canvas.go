@@ -39,12 +39,16 @@ func (c *Canvas) Width() int { return c.width }
 // ellipsis says so in the last column. Control characters become spaces: what a
 // peer wrote must not steer the terminal.
 func (c *Canvas) Put(style Style, text string) *Canvas {
+	return c.PutWhole(style, Clip(strings.Map(printable, text), c.width-c.column))
+}
+
+// PutWhole is Put without the limit, for what is of no use when something is cut
+// off, such as a command to copy. A terminal breaks such a line by itself.
+func (c *Canvas) PutWhole(style Style, text string) *Canvas {
 	text = strings.Map(printable, text)
-	room := c.width - c.column
-	if room <= 0 || text == "" {
+	if text == "" {
 		return c
 	}
-	text = Clip(text, room)
 	styled := c.colour && style != Plain
 	if styled {
 		c.line.WriteString("\x1b[" + string(style) + "m")

@@ -17,6 +17,7 @@ func TestCanvas(t *testing.T) {
 	c.Left(Plain, 4, "symbols").Put(Red, "x").End()
 	c.Put(Plain, "tab\tand\x1b[31mescape").End()
 	c.Put(Plain, "12345678901234567890").Edge(Plain, "gone").Put(Plain, "gone").End()
+	c.Put(Plain, "now ").PutWhole(Plain, "a command that is longer\x1b").End()
 	c.End()
 	require.Equal(t, ""+
 		"name      12     end\n"+
@@ -24,8 +25,9 @@ func TestCanvas(t *testing.T) {
 		"sym…x\n"+
 		"tab and [31mescape\n"+
 		"12345678901234567890\n"+
+		"now a command that is longer\n"+
 		"\n", c.String())
-	require.Equal(t, 6, c.Lines())
+	require.Equal(t, 7, c.Lines())
 	require.Equal(t, 20, c.Width())
 }
 
