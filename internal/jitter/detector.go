@@ -30,9 +30,9 @@ type Detector struct {
 	threshold int64
 	warmUp    int64
 
-	last    int64 // the last reading of the loop's
-	refresh int64 // when to read the cheap counters again
-	begin   int64 // gaps before are not counted: the loop warms up
+	last    int64    // the last reading of the loop's
+	refresh int64    // when to read the cheap counters again
+	begin   int64    // gaps before are not counted: the loop warms up
 	before  Counters // of the last look
 	after   Counters // of a gap; here, so that it is not allocated
 

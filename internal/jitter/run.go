@@ -157,6 +157,7 @@ func (w *watch) reactor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer r.Close() // where Run could not
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	over := make(chan struct{})
@@ -171,7 +172,6 @@ func (w *watch) reactor(ctx context.Context) error {
 	p.finish = func() { w.finish(); close(over) }
 	p.work, p.wait = w.cfg.cycle()
 	if _, err := reactor.Register(r, p); err != nil {
-		_ = r.Close() // it was never run: nothing can go wrong
 		return err
 	}
 	return r.Run(ctx)
