@@ -63,9 +63,17 @@ func (a *adviser) seen(causes ...Cause) (said string, worthwhile bool) {
 	}
 	times := "once"
 	if s.Count != 1 {
-		times = fmt.Sprintf("%.3g times a second", a.PerSecond(s.Count))
+		times = often(a.PerSecond(s.Count))
 	}
 	return fmt.Sprintf("%s, for up to %s", times, term.Duration(time.Duration(s.Longest))), a.PerSecond(s.Count) >= worth
+}
+
+// often puts a rate into words.
+func often(perSecond float64) string {
+	if perSecond >= 99.5 {
+		return term.Count(int64(perSecond+0.5)) + " times a second"
+	}
+	return fmt.Sprintf("%.2g times a second", perSecond)
 }
 
 // onCPU is the loop's CPU in a command.
@@ -162,7 +170,7 @@ func (a *adviser) preemptions() {
 	cpu := a.onCPU()
 	why := "the kernel has run other threads on the loop's CPU " + said
 	if a.Machine != nil && a.Machine.Isolated {
-		a.add("find out what was put on CPU "+cpu, why+", which is isolated: they were pinned there, or are the kernel's own",
+		a.add("find out what was put on CPU "+cpu, why+"; it is isolated, so they were pinned there, or are the kernel's own",
 			"ps -eLo psr,cls,rtprio,pid,tid,comm | awk '$1 == "+cpu+"'")
 		return
 	}
@@ -210,7 +218,7 @@ func (a *adviser) interrupts() {
 	why := "something beneath the thread has run " + said
 	if f := a.Floor; f != nil {
 		if n := f.Of(Interrupt); 2*f.PerSecond(n.Count) >= a.PerSecond(a.Of(Interrupt).Count) {
-			why += fmt.Sprintf(" (a loop in C saw it %.3g times a second: it is not Go's)", f.PerSecond(n.Count))
+			why += fmt.Sprintf(" (a loop in C saw it %s: it is not Go's)", often(f.PerSecond(n.Count)))
 		}
 	}
 	cpu := a.onCPU()
@@ -223,7 +231,7 @@ func (a *adviser) interrupts() {
 			if rate < muchTimer {
 				continue
 			}
-			timer := fmt.Sprintf("%s; the timer has interrupted CPU %s %.3g times a second", why, cpu, rate)
+			timer := fmt.Sprintf("%s; the timer has interrupted CPU %s %s", why, cpu, often(rate))
 			if m.NohzFull {
 				a.add("have one thread alone on CPU "+cpu, timer+", although it is one of nohz_full: the tick stays while two threads are runnable",
 					"ps -eLo psr,cls,rtprio,pid,tid,comm | awk '$1 == "+cpu+"'")
@@ -237,12 +245,12 @@ func (a *adviser) interrupts() {
 			if rate < muchDevice || strings.Trim(i.Name, "0123456789") != "" {
 				continue
 			}
-			a.add(fmt.Sprintf("move interrupt %s (%s) to another CPU", i.Name, i.About), fmt.Sprintf("%s; this one came %.3g times a second to CPU %s", why, rate, cpu),
+			a.add(fmt.Sprintf("move interrupt %s (%s) to another CPU", i.Name, i.About), fmt.Sprintf("%s; this one came to CPU %s %s", why, cpu, often(rate)),
 				"echo OTHERS > /proc/irq/"+i.Name+"/smp_affinity_list", "systemctl stop irqbalance")
 		}
 	}
 	if calls >= muchCalls {
-		a.add("find out who calls CPU "+cpu+" from other CPUs", fmt.Sprintf("%s; other CPUs have interrupted it %.3g times a second, to run something, wake something or forget mappings: memory that is unmapped by the same process does that", why, calls),
+		a.add("find out who calls CPU "+cpu+" from other CPUs", fmt.Sprintf("%s; other CPUs have interrupted it %s, to run something, wake something or forget mappings: memory that is unmapped by the same process does that", why, often(calls)),
 			"perf record -e ipi:ipi_send_cpu -a -g sleep 5")
 	}
 	if len(a.list) == before {
