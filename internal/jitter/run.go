@@ -153,7 +153,10 @@ func spin() {}
 
 // reactor runs a reactor with a probe on it.
 func (w *watch) reactor(ctx context.Context) error {
-	r, err := reactor.New(reactor.Config{Name: "jitter", CPU: w.cfg.CPU, Idle: w.cfg.Idle, Selector: w.cfg.Selector})
+	r, err := reactor.New(reactor.Config{
+		Name: "jitter", CPU: w.cfg.CPU, Idle: w.cfg.Idle, Selector: w.cfg.Selector,
+		OnPanic: reactor.Crash, // there is nothing to go on with, and idle.Exclusive demands it
+	})
 	if err != nil {
 		return err
 	}
