@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,23 +70,9 @@ var madeJitter = map[string]func() *jitter.Report{
 func TestJitterPictures(t *testing.T) {
 	for name, made := range madeJitter {
 		t.Run(name, func(t *testing.T) {
-			const width = 80
 			r := made()
 			r.Advice = jitter.Advise(r)
-			c := term.NewCanvas(width, false)
-			drawJitter(c, r)
-			got := c.String()
-			for line := range strings.Lines(got) {
-				require.LessOrEqual(t, utf8.RuneCountInString(line), width+1, line)
-				require.NotContains(t, line, "…", "nothing is cut off")
-			}
-			path := filepath.Join("testdata", "jitter-"+name+".txt")
-			if *update {
-				require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, string(want), got)
+			requirePicture(t, "jitter-"+name, func(c *term.Canvas) { drawJitter(c, r) })
 		})
 	}
 }
