@@ -79,6 +79,8 @@ type Config struct {
 	// CPU is where Run pins its thread: affinity.Fixed(3). Default: unbound.
 	CPU affinity.Placement
 	// Idle is how to wait for work. Default idle.Backoff: nothing spins unasked.
+	// idle.SpinWait and idle.Exclusive need a build tag, the second also Crash and
+	// a garbage collector that is off.
 	Idle idle.Strategy
 	// Selector is how to find what is ready. Default selector.Epoll.
 	Selector selector.Kind
@@ -108,14 +110,16 @@ const (
 
 // Reactor drives endpoints. Create it with New.
 type Reactor struct {
-	cfg     Config
-	clock   clock.Clock
-	limiter *endpoint.HostLimiter
-	random  *rand.Rand
-	sel     selector.Selector
-	house   *housekeeper
-	scratch *stream.Scratch
-	isolate bool
+	cfg      Config
+	clock    clock.Clock
+	limiter  *endpoint.HostLimiter
+	random   *rand.Rand
+	strategy idle.Strategy // Config.Idle, or what it comes to on this machine
+	instead  error         // why it is another one
+	sel      selector.Selector
+	house    *housekeeper
+	scratch  *stream.Scratch
+	isolate  bool
 
 	// The reactor goroutine's own.
 	now     int64
@@ -128,12 +132,15 @@ type Reactor struct {
 	spare   []*conn
 	events  [256]selector.Event
 	counts  counters
+	waiter  selector.Waiter // words that end a wait, see watch.go; the pin, see waiting.go
 	closing bool
+	waits   bool  // in system-call state, not in Wait
+	letIn   int64 // when the runtime was let in, while the P is pinned
 
 	// Shared with other goroutines.
 	mail    *mailbox
 	parked  atomic.Bool
-	stop    atomic.Bool // an orderly end was asked for
+	stop    flag        // an orderly end was asked for
 	owner   atomic.Bool // somebody drives the reactor
 	closed  atomic.Bool
 	done    chan struct{} // closed when all is freed
@@ -181,6 +188,10 @@ func New(cfg Config) (*Reactor, error) {
 	if cfg.CloseTimeout < 0 {
 		return nil, fmt.Errorf("reactor: CloseTimeout %v is negative", cfg.CloseTimeout)
 	}
+	strategy, instead, err := cfg.strategy()
+	if err != nil {
+		return nil, err
+	}
 	random := cfg.Seams.Rand
 	if random == nil {
 		random = newRand
@@ -194,16 +205,20 @@ func New(cfg Config) (*Reactor, error) {
 		capacity *= 2
 	}
 	r := &Reactor{
-		cfg:     cfg,
-		clock:   cfg.Seams.Clock,
-		limiter: cfg.Seams.Limiter,
-		random:  rand.New(random()),
-		sel:     sel,
-		scratch: stream.NewScratch(),
-		isolate: cfg.OnPanic == Isolate,
-		mail:    newMailbox(capacity),
-		done:    make(chan struct{}),
+		cfg:      cfg,
+		clock:    cfg.Seams.Clock,
+		limiter:  cfg.Seams.Limiter,
+		random:   rand.New(random()),
+		strategy: strategy,
+		instead:  instead,
+		sel:      sel,
+		scratch:  stream.NewScratch(),
+		isolate:  cfg.OnPanic == Isolate,
+		mail:     newMailbox(capacity),
+		done:     make(chan struct{}),
 	}
+	r.watch(&r.mail.tail)
+	r.watch(&r.stop.v)
 	r.now = r.clock.Now()
 	r.counts.init(cfg.Name)
 	r.house = newHousekeeper()
@@ -304,13 +319,17 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 		}
 	}
 	work += r.driveReady()
+	r.letRuntimeIn()
 	r.counts.turn(work)
 	return work, nil
 }
 
 // wait asks the selector, and parks there if it may.
 func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
-	if wait <= 0 || work > 0 || len(r.ready) > 0 {
+	if work > 0 || len(r.ready) > 0 {
+		wait = 0
+	}
+	if wait <= 0 {
 		return r.sel.Wait(r.events[:], 0)
 	}
 	if at, ok := r.timers.next(); ok {
@@ -318,9 +337,15 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	}
 	// Publish the flag, then look again: a message pushed before the flag was
 	// up is seen here, one pushed after it wakes us.
-	r.parked.Store(true)
+	if !r.waits {
+		r.parked.Store(true)
+	}
+	r.sample()
 	if wait <= 0 || !r.mail.empty() || r.stop.Load() && !r.closing {
 		wait = 0
+	}
+	if r.waits {
+		return r.spin(wait)
 	}
 	r.counts.park(wait)
 	n, err := r.sel.Wait(r.events[:], wait)
@@ -337,21 +362,29 @@ func (r *Reactor) readMail() int {
 		if !ok {
 			return n
 		}
-		switch m.kind {
-		case mailRegister:
-			r.begin(m.slot)
-		case mailDeregister:
-			r.deregister(m.slot)
-		case mailPhase:
-			r.phase(m.conn, m.state)
-		case mailOutcome:
-			r.outcome(m.conn, m.hot, m.err)
-		case mailCall:
+		if m.kind == mailCall {
 			m.call()
+		} else {
+			r.readLife(&m)
 		}
 		r.counts.mail++
 	}
 	return maxMail
+}
+
+// readLife reads mail about the life of an endpoint, which may block.
+func (r *Reactor) readLife(m *mail) {
+	defer r.hot(r.cold())
+	switch m.kind {
+	case mailRegister:
+		r.begin(m.slot)
+	case mailDeregister:
+		r.deregister(m.slot)
+	case mailPhase:
+		r.phase(m.conn, m.state)
+	case mailOutcome:
+		r.outcome(m.conn, m.hot, m.err)
+	}
 }
 
 func (r *Reactor) fireTimers() int {
@@ -361,22 +394,31 @@ func (r *Reactor) fireTimers() int {
 			return n
 		}
 		switch t.kind {
-		case timerState:
-			r.overdue(t.conn)
 		case timerHot:
 			r.hotTimer(t.conn)
 		case timerDue:
 			r.markReady(t.conn)
-		case timerStale:
-			r.staleCheck(t.conn)
-		case timerRetry:
-			r.connect(t.slot, current)
-		case timerRenew:
-			r.renewalDue(t.slot)
+		default:
+			r.fireLife(t)
 		}
 		r.counts.timers++
 	}
 	return maxTimers
+}
+
+// fireLife fires a timer of the life of an endpoint, which may block.
+func (r *Reactor) fireLife(t *timer) {
+	defer r.hot(r.cold())
+	switch t.kind {
+	case timerState:
+		r.overdue(t.conn)
+	case timerStale:
+		r.staleCheck(t.conn)
+	case timerRetry:
+		r.connect(t.slot, current)
+	case timerRenew:
+		r.renewalDue(t.slot)
+	}
 }
 
 func (r *Reactor) driveReady() (work int) {

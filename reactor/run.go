@@ -44,23 +44,38 @@ func (r *Reactor) Run(ctx context.Context) error {
 }
 
 func (r *Reactor) loop() error {
-	waiter := idle.NewWaiter(r.cfg.Idle)
-	var wait time.Duration
-	for !r.closing {
-		work, err := r.turn(wait)
-		if err != nil {
-			r.release()
-			return err
-		}
-		wait = waiter.Idle(work)
+	err := r.turns()
+	if err != nil {
+		r.release()
+		return err
 	}
 	r.finish()
 	return nil
 }
 
+// turns drives the reactor until it is closing.
+func (r *Reactor) turns() error {
+	waiter := idle.NewWaiter(r.strategy)
+	r.waits = r.strategy.Waits()
+	r.pin()
+	defer func() { // the orderly end parks
+		r.waits = false
+		r.cold()
+	}()
+	var wait time.Duration
+	for !r.closing {
+		work, err := r.turn(wait)
+		if err != nil {
+			return err
+		}
+		wait = waiter.Idle(work)
+	}
+	return nil
+}
+
 // requestStop asks for an orderly end. Any goroutine.
 func (r *Reactor) requestStop() {
-	r.stop.Store(true)
+	r.stop.Raise()
 	r.wake()
 }
 
@@ -110,6 +125,7 @@ func (r *Reactor) finish() {
 
 // beginClosing deregisters everything that stands.
 func (r *Reactor) beginClosing() {
+	defer r.hot(r.cold())
 	r.closing = true
 	for _, s := range r.slots {
 		if s != nil {

@@ -26,7 +26,8 @@ var layers = [][]string{
 	{"proto/ws/frame"},
 	{"proto/ws"},
 	{"endpoint"},
-	{"reactor/idle", "reactor/selector"},
+	{"reactor/internal/syswait"},
+	{"reactor/idle", "reactor/ring", "reactor/selector"},
 	{"reactor"},
 	{""}, // the root, which is documentation
 }

@@ -1,0 +1,5 @@
+//go:build !purego
+
+package ring
+
+const purego = false
