@@ -19,7 +19,9 @@ const (
 	// its P, which for a locked one means that its thread waits for a futex; or
 	// the loop made a system call that blocks.
 	Switch
-	// ChangeOfP: the thread came back from a system call and its P was taken.
+	// ChangeOfP: the thread came back from a system call and its P was taken,
+	// while the kernel had left it on its CPU. Where it had not, that is why the
+	// P was taken, and the cause is Migration or Preemption.
 	ChangeOfP
 	// Migration: the kernel has moved the thread to another CPU.
 	Migration
@@ -103,7 +105,7 @@ func (b Beneath) since(earlier Beneath) bool {
 // those after it. Where only what is beneath the thread is left it is Interrupt.
 func classify(before, after *Counters) Cause {
 	switch {
-	case after.Voluntary != before.Voluntary || after.P != before.P:
+	case after.Voluntary != before.Voluntary || after.P != before.P && after.Involuntary == before.Involuntary:
 		switch {
 		case after.GCStops != before.GCStops:
 			return GCStop

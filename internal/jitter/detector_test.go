@@ -64,6 +64,8 @@ func TestCauses(t *testing.T) {
 		{"Go's scheduler", func(f *fakeSource) { f.counters.Voluntary++ }, Switch},
 		{"Go's scheduler, and another CPU", func(f *fakeSource) { f.counters.Voluntary++; f.counters.CPU = 1 }, Switch},
 		{"another P", func(f *fakeSource) { f.counters.P = 1 }, ChangeOfP},
+		{"another thread, for so long that the P was taken", func(f *fakeSource) { f.counters.P = 1; f.counters.Involuntary++ }, Preemption},
+		{"another thread, then Go's scheduler", func(f *fakeSource) { f.counters.Voluntary++; f.counters.Involuntary++ }, Switch},
 		{"another CPU", func(f *fakeSource) { f.counters.CPU = 1; f.counters.Involuntary++ }, Migration},
 		{"another thread", func(f *fakeSource) { f.counters.Involuntary++; f.beneath.Interrupts++ }, Preemption},
 		{"page fault", func(f *fakeSource) { f.counters.Faults++ }, PageFault},
