@@ -42,10 +42,10 @@ type jitterCmd struct {
 // Help is the long help.
 func (*jitterCmd) Help() string {
 	return `A loop reads the clock over and over; two readings further apart than the threshold are a gap. What the thread, the Go runtime and the CPU have counted over it is its cause: ` +
-		`gc-stop, other-stop (the world was stopped), voluntary-switch (Go's scheduler, or a call that blocks), change-of-p: these Go made; ` +
+		`gc-stop, other-stop (the world was stopped), voluntary-switch (Go's scheduler, or a call that blocks), change-of-p, signal (with which Go asks for a preemption): these Go made; ` +
 		`migration, preemption (another thread ran), page-fault, interrupt-or-host (something beneath the thread ran), unknown (nothing was counted): these it did not. Then follows what to do about them. Reading the counters is not part of the time watched.
 
-What can be seen: a plain loop sees every gap. A reactor sees every gap while its handler works. While it waits, it sees a gap by being late for the handler, so the gap looks shorter by up to --wait, and one shorter than threshold and --wait together may stay unseen. With --busy 100 it never waits. Strategies that sleep are late each time, by tens of microseconds: that is their price, and counted as voluntary switches.
+What can be seen: a plain loop sees every gap. A reactor sees every gap while its handler works. While it waits, it sees a gap by being late for the handler, so the gap looks shorter by up to --wait, and one shorter than threshold and --wait together may stay unseen; switches of those are counted. A --wait of 1ms leaves the reactor in its wait, as a silent socket does. With --busy 100 it never waits. Strategies that sleep are late each time, by tens of microseconds: that is their price, and counted as voluntary switches.
 
 An interrupt or the host is what is left when nothing else was counted: on a CPU with a timer tick some interrupt is nearly always counted since the last look, so it is the likely cause, not a proven one. --floor has a loop in C beside it: what that sees too is not Go's.
 

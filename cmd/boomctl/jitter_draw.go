@@ -186,9 +186,9 @@ func drawMeanwhile(c *term.Canvas, r *jitter.Report) {
 		return
 	}
 	section(c, "meanwhile")
-	text := "ready to run but not running: " + nanos(m.RunDelay)
+	text := "ready to run but not running: " + nanos(m.RunDelay) + "; switches without a gap: " + term.Count(r.Unseen)
 	if r.CPU >= 0 {
-		text += ", kept by the host: " + nanos(m.Steal)
+		text += "; kept by the host: " + nanos(m.Steal)
 		text += fmt.Sprintf("; CPU %d is %s and %s", r.CPU, orNot(m.Isolated, "isolated"), orNot(m.NohzFull, "nohz_full"))
 	}
 	writeFolded(c, "  ", text)

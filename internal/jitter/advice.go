@@ -28,6 +28,7 @@ func Advise(r *Report) []Advice {
 		(*adviser).collector,
 		(*adviser).otherStops,
 		(*adviser).switches,
+		(*adviser).signals,
 		(*adviser).preemptions,
 		(*adviser).host,
 		(*adviser).interrupts,
@@ -159,6 +160,19 @@ func (a *adviser) switches() {
 	case a.waits():
 		a.add("make handlers shorter, or use idle.Exclusive where the collector is off and handlers never block", fmt.Sprintf("with %d %% of the time in handlers the scheduler finds the loop at work and preempts it, %s; while it waits it does not", a.Busy, said),
 			"boomctl jitter --loop reactor --idle exclusive --busy "+fmt.Sprint(a.Busy))
+	}
+}
+
+func (a *adviser) signals() {
+	said, ok := a.seen(Signal)
+	switch {
+	case !ok:
+	case a.Idle == "exclusive":
+		a.add("block SIGURG on the reactor's thread, or make handlers shorter", "a signal was handled "+said+": Go's monitor asks the pinned loop to give way, which it cannot, and asks again",
+			"strace -f -e trace=tgkill -p PID")
+	default:
+		a.add("find out who sends signals", "one was handled "+said+" and nothing else happened: Go's monitor asks for a preemption, or a profile is being taken",
+			"strace -f -e trace=tgkill -p PID")
 	}
 }
 

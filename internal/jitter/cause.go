@@ -6,8 +6,8 @@ import "fmt"
 // the first that has moved is the cause.
 type Cause uint8
 
-// The causes. The first four are made by the Go runtime: the thread waited of its
-// own accord, or came back with another P.
+// The causes. The first five are made by the Go runtime: the thread waited of its
+// own accord, came back with another P, or had to handle a signal.
 const (
 	// GCStop: a switch or a change of P, and the garbage collector has stopped
 	// the world since the last look.
@@ -23,6 +23,10 @@ const (
 	// while the kernel had left it on its CPU. Where it had not, that is why the
 	// P was taken, and the cause is Migration or Preemption.
 	ChangeOfP
+	// Signal: a signal was handled on the thread, and nothing else has happened.
+	// It is how Go's monitor asks for a preemption (SIGURG): in vain where the P
+	// is pinned, and so again and again.
+	Signal
 	// Migration: the kernel has moved the thread to another CPU.
 	Migration
 	// Preemption is an involuntary switch: the kernel ran another thread.
@@ -42,8 +46,8 @@ const (
 
 // names are the causes in JSON.
 var names = [causes]string{
-	"gc-stop", "other-stop", "voluntary-switch", "change-of-p", "migration",
-	"preemption", "page-fault", "interrupt-or-host", "unknown",
+	"gc-stop", "other-stop", "voluntary-switch", "change-of-p",
+	"signal", "migration", "preemption", "page-fault", "interrupt-or-host", "unknown",
 }
 
 // Causes returns all causes in their order.
@@ -56,7 +60,7 @@ func Causes() []Cause {
 }
 
 // GoMade reports whether the Go runtime made the gap.
-func (c Cause) GoMade() bool { return c <= ChangeOfP }
+func (c Cause) GoMade() bool { return c <= Signal }
 
 // String is the name in JSON: "gc-stop".
 func (c Cause) String() string {
@@ -84,6 +88,7 @@ func (c *Cause) UnmarshalText(text []byte) error {
 type Counters struct {
 	Voluntary, Involuntary int64  // context switches of the thread
 	Faults                 int64  // page faults of the thread
+	Signals                int64  // looks that found that it had handled a signal
 	CPU                    int    // where it runs
 	P                      int    // which P it holds
 	GCStops, OtherStops    uint64 // stops of the world since the process began
@@ -119,6 +124,8 @@ func classify(before, after *Counters) Cause {
 		return Migration
 	case after.Involuntary != before.Involuntary:
 		return Preemption
+	case after.Signals != before.Signals:
+		return Signal
 	case after.Faults != before.Faults:
 		return PageFault
 	}

@@ -41,6 +41,7 @@ type Detector struct {
 	beneathAfter int64 // no sooner than this again
 
 	steps, looking int64
+	unseen         int64 // see Report.Unseen
 	tally          tally
 }
 
@@ -69,7 +70,7 @@ func (d *Detector) Step() (now int64) {
 		return d.gap(now, now-d.last)
 	}
 	if now >= d.refresh {
-		return d.look(now)
+		return d.freshen(now)
 	}
 	d.last = now
 	return now
@@ -84,7 +85,7 @@ func (d *Detector) Wake(due int64) (now int64) {
 		return d.gap(now, now-due)
 	}
 	if now >= d.refresh {
-		return d.look(now)
+		return d.freshen(now)
 	}
 	d.last = now
 	return now
@@ -107,6 +108,21 @@ func (d *Detector) gap(now, length int64) int64 {
 		d.tally.add(Gap{At: now - length - d.begin, Length: length, Cause: cause, CPU: d.after.CPU})
 	}
 	return d.look(now)
+}
+
+// freshen looks when there was no gap. A switch that has moved the counters all the
+// same was over before the loop would have gone on.
+func (d *Detector) freshen(now int64) int64 {
+	switches, p := d.before.Voluntary, d.before.P
+	d.look(now)
+	if now >= d.begin {
+		if moved := d.before.Voluntary - switches; moved > 0 {
+			d.unseen += moved
+		} else if d.before.P != p {
+			d.unseen++
+		}
+	}
+	return d.last
 }
 
 // look reads the cheap counters. The time since now is no part of the loop's.

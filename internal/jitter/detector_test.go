@@ -68,6 +68,8 @@ func TestCauses(t *testing.T) {
 		{"another thread, then Go's scheduler", func(f *fakeSource) { f.counters.Voluntary++; f.counters.Involuntary++ }, Switch},
 		{"another CPU", func(f *fakeSource) { f.counters.CPU = 1; f.counters.Involuntary++ }, Migration},
 		{"another thread", func(f *fakeSource) { f.counters.Involuntary++; f.beneath.Interrupts++ }, Preemption},
+		{"signal", func(f *fakeSource) { f.counters.Signals++ }, Signal},
+		{"preemption by a signal", func(f *fakeSource) { f.counters.Signals++; f.counters.Voluntary++ }, Switch},
 		{"page fault", func(f *fakeSource) { f.counters.Faults++ }, PageFault},
 		{"timer", func(f *fakeSource) { f.beneath.Interrupts++ }, Interrupt},
 		{"host", func(f *fakeSource) { f.beneath.Steal++ }, Interrupt},
@@ -87,7 +89,7 @@ func TestCauses(t *testing.T) {
 				c.want = Interrupt // nothing says that there was none
 			}
 			require.Len(t, r.Causes, 1)
-			require.Equal(t, CauseCount{c.want, c.want <= ChangeOfP, 1, 40001, 40001}, r.Causes[0])
+			require.Equal(t, CauseCount{c.want, c.want <= Signal, 1, 40001, 40001}, r.Causes[0])
 			require.Equal(t, r.Causes[0], r.Of(c.want))
 			goMade, others := r.GoMade(), r.Others()
 			require.Equal(t, int64(1), goMade.Count+others.Count)
@@ -120,10 +122,24 @@ func TestOldCountersAreNotBlamed(t *testing.T) {
 		f.clock.Advance(time.Microsecond)
 		d.Step()
 	}
+	require.Equal(t, int64(1), d.report().Unseen)
 	f.beneath.Interrupts++
 	f.clock.Advance(5 * time.Microsecond)
 	d.Step()
 	require.Equal(t, []CauseCount{{Interrupt, false, 1, 5001, 5001}}, d.report().Causes)
+
+	f.counters.P = 1 // while it waits, and over before it is due
+	for range 3 {
+		due := d.last + int64(time.Millisecond)
+		f.clock.Advance(time.Millisecond)
+		d.Wake(due)
+	}
+	require.Equal(t, int64(2), d.report().Unseen)
+	f.counters.Voluntary += 3
+	f.clock.Advance(time.Millisecond)
+	d.Step() // this one is a gap
+	require.Equal(t, int64(2), d.report().Unseen)
+	require.Equal(t, int64(1), d.report().Of(Switch).Count)
 }
 
 // Looking is neither a gap nor part of the time watched.

@@ -18,7 +18,12 @@
 //     endpoint works every gap is seen. While the reactor waits a gap is seen by
 //     its end: the endpoint is called later than it asked. It then looks shorter
 //     than it was by up to Wait, so a gap shorter than threshold + Wait may stay
-//     unseen. A busy share of 100 never waits.
+//     unseen; Report.Unseen counts the switches of those. A busy share of 100 never
+//     waits.
+//
+// Wait is a choice: as short as its default it shows nearly every gap, and keeps a
+// reactor with nothing to do at its turn for a tenth of the time; a millisecond
+// leaves it in its wait, as a silent socket does, and Unseen says what that misses.
 //
 // [ReadFloor] reads what a loop in C saw on the same machine: what that sees too
 // is not Go's doing.

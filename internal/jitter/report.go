@@ -20,6 +20,10 @@ type Report struct {
 	Watched  int64 `json:"watched_ns"`
 	Looking  int64 `json:"looking_ns"` // at counters, not counted in Watched
 	Steps    int64 `json:"steps"`      // readings of the clock
+	// Unseen is how many voluntary switches and changes of P there were without
+	// a gap over the threshold: most ended while the reactor would have waited
+	// anyhow. Two in one millisecond that are changes of P count once.
+	Unseen int64 `json:"unseen_switches"`
 
 	Causes    []CauseCount `json:"causes"`    // those with gaps
 	Histogram []Bucket     `json:"histogram"` // from the first to the last with gaps
@@ -92,7 +96,7 @@ type Stops struct {
 // report is what the detector has seen.
 func (d *Detector) report() *Report {
 	r := d.tally.report(d.threshold)
-	r.Watched, r.Looking, r.Steps = d.watched(), d.looking, d.steps
+	r.Watched, r.Looking, r.Steps, r.Unseen = d.watched(), d.looking, d.steps, d.unseen
 	return r
 }
 

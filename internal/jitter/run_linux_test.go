@@ -3,10 +3,12 @@ package jitter
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/clock"
@@ -138,6 +140,8 @@ func TestRunOnNoCPU(t *testing.T) {
 
 // What is read of this thread and CPU is alive.
 func TestThreadSource(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	s, err := newThreadSource(firstCPU(t))
 	require.NoError(t, err)
 	defer s.close()
@@ -152,4 +156,30 @@ func TestThreadSource(t *testing.T) {
 		return s.ReadBeneath(&later) && later.since(earlier)
 	}, 10*time.Second, 10*time.Millisecond)
 	require.Zero(t, testing.AllocsPerRun(20, func() { s.Read(&c); s.ReadBeneath(&later) }), "it must not allocate")
+}
+
+// A signal leaves its mark on the stack on which Go handles it.
+func TestTripwire(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var w tripwire
+	require.Zero(t, w.count())
+	require.NotZero(t, w.at)
+	before := w.count() // the runtime may signal at any time
+	require.NoError(t, unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGURG))
+	require.Greater(t, w.count(), before)
+	require.Zero(t, testing.AllocsPerRun(20, func() { w.count() }))
+}
+
+// What belongs to the thread of a loop is forgotten with it: a collection that
+// found a pointer to its stacks would end the process.
+func TestCollectionsAfterRuns(t *testing.T) {
+	for range 5 {
+		r, err := Run(t.Context(), Config{For: 10 * time.Millisecond, WarmUp: time.Millisecond})
+		require.NoError(t, err)
+		for range 5 {
+			runtime.GC()
+		}
+		runtime.KeepAlive(r)
+	}
 }

@@ -18,6 +18,7 @@ type threadSource struct {
 	clock.Monotonic
 	cpu        int // of which to read what is beneath; -1: the current one
 	stops      *stopCounter
+	signals    tripwire
 	interrupts *procFile // nil: not to be had
 	stat       *procFile
 }
@@ -51,6 +52,7 @@ func (s *threadSource) Read(c *Counters) {
 	c.CPU, _ = affinity.Current()
 	c.Voluntary, c.Involuntary = usage.Nvcsw, usage.Nivcsw
 	c.Faults = usage.Minflt + usage.Majflt
+	c.Signals = s.signals.count()
 	c.P = currentP()
 	c.GCStops, c.OtherStops = s.stops.read()
 }

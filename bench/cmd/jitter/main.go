@@ -6,11 +6,13 @@
 //	go run ./cmd/jitter [flags]
 //
 // It builds all of them and runs one at a time on one CPU, in an order that rotates
-// from round to round. The table says how many gaps a second the Go runtime made
-// (a voluntary switch, a change of P, a stop of the world) and how many the
-// machine did. What the loop in C sees of the latter is what nobody can do better
-// than here. With -stops each run is made once more with collections forced, and
-// the table says how long the world took to stop.
+// from round to round. The table says how many gaps a second Go's scheduler made
+// (switches: a voluntary one, a change of P, a stop of the world), how many of those
+// were over before the loop would have gone on (unseen), how many gaps were signals
+// by which Go asks for a preemption, and how many the machine made (others). What
+// the loop in C sees of the latter is what nobody can do better than here. With
+// -stops each run is made once more with collections forced, and the table says how
+// long the world took to stop.
 //
 // Each run of a reactor is `boomctl jitter --json`; package internal/jitter says
 // what it can see.
@@ -38,6 +40,8 @@ type config struct {
 	threshold  time.Duration
 	stops      time.Duration
 	gomaxprocs int
+	wait       time.Duration // between two pieces of work
+	silence    time.Duration // the same where there is no work
 }
 
 func main() {
@@ -65,6 +69,8 @@ func parseFlags(args []string) (config, error) {
 	f.IntVar(&c.cpu, "cpu", 1, "CPU of the loops")
 	f.DurationVar(&c.each, "for", 2*time.Second, "how long each run is watched")
 	f.DurationVar(&c.threshold, "threshold", 3*time.Microsecond, "how long a gap is at least")
+	f.DurationVar(&c.wait, "wait", 5*time.Microsecond, "time between two pieces of work")
+	f.DurationVar(&c.silence, "silence", time.Millisecond, "the same at a share of 0: shorter ones are work of the reactor's own")
 	f.DurationVar(&c.stops, "stops", 0, "make each run again with a collection forced so often; 0: do not")
 	f.IntVar(&c.gomaxprocs, "gomaxprocs", 3, "GOMAXPROCS of the reactors' processes, as reactor.TuneProcess sets it for one reactor")
 	if err := f.Parse(args); err != nil {

@@ -84,8 +84,9 @@ type run struct {
 	failed            error
 	rounds            int
 	watched           int64
-	goMade, others    jitter.CauseCount
-	worst             float64 // gaps a second that Go made in the worst round
+	switches, others  jitter.CauseCount // made by Go but for signals, by the machine
+	signals, unseen   int64
+	worst             float64 // switches a second in the worst round
 	collections       int64
 	stopping, slowest int64 // the longest, in nanoseconds
 }
@@ -133,9 +134,13 @@ func (r *run) once(ctx context.Context, c config) error {
 func (r *run) report(ctx context.Context, c config) (*jitter.Report, error) {
 	args := []string{strconv.Itoa(c.cpu), strconv.FormatInt(int64(c.each), 10), strconv.FormatInt(int64(c.threshold), 10)}
 	if r.name != "c" {
+		wait := c.wait
+		if r.busy == 0 {
+			wait = c.silence
+		}
 		args = append([]string{
 			"jitter", "--json", "--cpu", strconv.Itoa(c.cpu), "--for", c.each.String(),
-			"--threshold", c.threshold.String(), "--busy", strconv.Itoa(r.busy),
+			"--threshold", c.threshold.String(), "--busy", strconv.Itoa(r.busy), "--wait", wait.String(),
 		}, r.args...)
 	}
 	if r.stops > 0 {
@@ -159,16 +164,22 @@ func (r *run) report(ctx context.Context, c config) (*jitter.Report, error) {
 
 // add adds what a round has seen.
 func (r *run) add(report *jitter.Report) {
-	goMade, others := report.GoMade(), report.Others()
-	if r.name == "c" { // there is no Go to make any
-		others.Count += goMade.Count
-		others.Longest = max(others.Longest, goMade.Longest)
-		goMade = jitter.CauseCount{}
+	var switches, others jitter.CauseCount
+	for _, n := range report.Causes {
+		switch {
+		case r.name == "c" || !n.Go: // in C there is no Go to make any
+			merge(&others, n)
+		case n.Cause == jitter.Signal:
+			r.signals += n.Count
+		default:
+			merge(&switches, n)
+		}
 	}
 	r.rounds++
 	r.watched += report.Watched
-	r.worst = max(r.worst, report.PerSecond(goMade.Count))
-	merge(&r.goMade, goMade)
+	r.unseen += report.Unseen
+	r.worst = max(r.worst, report.PerSecond(switches.Count))
+	merge(&r.switches, switches)
 	merge(&r.others, others)
 	if s := report.Stops; s != nil {
 		r.collections += s.Count

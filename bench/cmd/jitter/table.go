@@ -10,7 +10,7 @@ import (
 // table prints a line for each run.
 func table(w io.Writer, runs []*run) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "loop\tbusy %\tforced GC\tGo-made/s\tworst round/s\tlongest µs\tothers/s\tlongest µs\tstop ms\tGC ms\t")
+	fmt.Fprintln(t, "loop\tbusy %\tforced GC\tswitches/s\tworst round/s\tlongest µs\tunseen/s\tsignals/s\tothers/s\tlongest µs\tstop ms\tGC ms\t")
 	for _, r := range runs {
 		forced, stop, gc := "-", "-", "-"
 		if r.stops > 0 {
@@ -22,8 +22,8 @@ func table(w io.Writer, runs []*run) error {
 			continue
 		}
 		seconds := time.Duration(r.watched).Seconds()
-		fmt.Fprintf(t, "%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%s\t%s\t\n",
-			float64(r.goMade.Count)/seconds, r.worst, float64(r.goMade.Longest)/1e3,
+		fmt.Fprintf(t, "%.2f\t%.2f\t%.1f\t%.2f\t%.2f\t%.1f\t%.1f\t%s\t%s\t\n",
+			float64(r.switches.Count)/seconds, r.worst, float64(r.switches.Longest)/1e3, float64(r.unseen)/seconds, float64(r.signals)/seconds,
 			float64(r.others.Count)/seconds, float64(r.others.Longest)/1e3, stop, gc)
 	}
 	if err := t.Flush(); err != nil {
