@@ -6,10 +6,10 @@ import (
 	"math/bits"
 )
 
-// DefaultCapacity is the capacity of a ring whose Config says none, in messages.
+// DefaultCapacity is the capacity of a [Ring] whose Config says none, in messages.
 const DefaultCapacity = 1024
 
-// MaxCapacity is the largest capacity.
+// MaxCapacity is the largest capacity, in messages or bytes.
 const MaxCapacity = 1 << 30
 
 // ErrCapacity is the error for a capacity out of range.
@@ -17,8 +17,9 @@ var ErrCapacity = errors.New("ring: capacity out of range")
 
 // Config is how a ring is made. The zero value is useful.
 type Config struct {
-	// Capacity is how many messages fit. It is rounded up to a power of two. 0 is
-	// the default.
+	// Capacity is how many messages of a Ring, or bytes with headers of a Bytes,
+	// fit. It is rounded up to a power of two, MinBytes at least for a Bytes. 0 is
+	// the default: DefaultCapacity or DefaultBytes.
 	Capacity int
 
 	// Wake, when set, is called by the producer's goroutine (or the one that calls

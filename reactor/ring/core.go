@@ -8,8 +8,8 @@ const line = 128
 
 // core is all of a ring but its slots: the two indices, what each side remembers
 // of the other's, closing, parking and the counts. Nothing in it depends on the
-// type of the messages, so that its methods are called without a dictionary of
-// types and inlined.
+// type of the messages, so that a Ring of any type shares its code. It counts
+// messages of a Ring, and bytes of a Bytes.
 //
 // Each index is there twice: its owner counts in a line of its own and stores what
 // the other side is to see in a line that it never reads. Some processors take the
@@ -27,7 +27,7 @@ type core struct {
 	published uint64 // tail, for the consumer to see
 	_         [line]byte
 
-	tail    uint64 // messages published; the producer's own
+	tail    uint64 // units published; the producer's own
 	limit   uint64 // what tail may not pass: head when last seen + capacity
 	refused uint64 // refusals
 	full    uint64 // largest backlog the producer saw
@@ -36,7 +36,7 @@ type core struct {
 	released uint64 // head, for the producer to see
 	_        [line]byte
 
-	head uint64 // messages released; the consumer's own
+	head uint64 // units released; the consumer's own
 	seen uint64 // tail when last seen
 	high uint64 // largest backlog the consumer saw
 	_    [line]byte
@@ -46,7 +46,7 @@ func (c *core) init(capacity int, wake func()) {
 	c.mask, c.limit, c.wake = uint64(capacity-1), uint64(capacity), wake
 }
 
-// room looks at what the consumer has released, and answers whether n messages fit.
+// room looks at what the consumer has released, and answers whether n units fit.
 func (c *core) room(n uint64) Result {
 	if c.closed.Load() != 0 {
 		store(&c.refused, c.refused+1)
@@ -64,7 +64,7 @@ func (c *core) room(n uint64) Result {
 	return Accepted
 }
 
-// publish lets the consumer see n messages more.
+// publish lets the consumer see n units more.
 func (c *core) publish(n uint64) {
 	c.tail += n
 	if c.wake == nil {
@@ -85,7 +85,7 @@ func (c *core) look() bool {
 	return n != 0
 }
 
-// release lets the producer overwrite the n oldest messages.
+// release lets the producer overwrite the n oldest units.
 func (c *core) release(n uint64) {
 	c.head += n
 	store(&c.released, c.head)
@@ -97,8 +97,9 @@ func (c *core) Cap() int { return int(c.mask + 1) }
 // Len returns how many messages wait. Exact for the two sides while the other
 // rests. Any goroutine may call it.
 func (c *core) Len() int {
-	head := atomic.LoadUint64(&c.released) // first: tail is never behind it
-	return int(min(atomic.LoadUint64(&c.published)-head, c.mask+1))
+	head := atomic.LoadUint64(&c.released)
+	n := int64(atomic.LoadUint64(&c.published) - head)
+	return int(min(max(n, 0), int64(c.mask+1))) // neither was read at the time of the other
 }
 
 // Empty says whether no message waits. Consumer only.

@@ -1,5 +1,6 @@
 // Package ring holds bounded queues between one producer and one consumer, each
-// on a goroutine of its own: [Ring] for values of one type. Nothing blocks, allocates or locks after construction; what does
+// on a goroutine of its own: [Ring] for values of one type, [Bytes] for messages of
+// any length. Nothing blocks, allocates or locks after construction; what does
 // not fit is refused, and the producer is told.
 //
 //	producer                                consumer
@@ -30,15 +31,16 @@
 //
 // The producer writes the slot, then published; the consumer reads published, then
 // the slot. So it must be stored with release and loaded with acquire; for released
-// the other way round, so that a slot is not written while it is still read. Go has no release
-// store, its atomic store is sequentially consistent (XCHG on amd64, which waits
+// the other way round, so that a slot is not written while it is still read. The
+// header of a record of a Bytes is such a word too. Go has no release store; its
+// atomic store is sequentially consistent (XCHG on amd64, which waits
 // until every earlier store is visible). On amd64 a plain MOV is a release: stores
 // are seen in program order, and no load passes a later store. It is made in an
 // assembly function, past which the compiler moves nothing. On other processors,
 // under -race and with the tag purego it is an atomic store.
 //
-// A ring with [Config.Wake] publishes sequentially consistent: the store
-// must be seen before parked is read, which MOV does not give. The consumer raises
+// A ring with [Config.Wake] publishes sequentially consistent: the store must be
+// seen before parked is read, which MOV does not give. The consumer raises
 // parked, then looks; the producer publishes, then looks at parked. One of them sees
 // the other:
 //

@@ -29,3 +29,20 @@ func Example() {
 	// 100 5
 	// 101 5
 }
+
+// Messages of any length: encode in place, commit what it became.
+func ExampleBytes() {
+	const trade = 1
+	b, err := ring.NewBytes(ring.Config{Capacity: 4096})
+	if err != nil {
+		panic(err)
+	}
+	if p, res := b.TryClaim(64, trade); res == ring.Accepted {
+		b.Commit(copy(p, "btcusdt 64000.5"))
+	}
+	fmt.Println(b.Offer(trade, make([]byte, b.MaxMessage()+1)))
+	b.Drain(16, func(kind int32, p []byte) { fmt.Println(kind, string(p)) })
+	// Output:
+	// TooLarge
+	// 1 btcusdt 64000.5
+}

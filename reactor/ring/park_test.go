@@ -27,7 +27,7 @@ const (
 	holdRaise  // parked = 1 into the store buffer
 	look       // if published != head: go on at unpark
 	lookClosed // if closed: go on at unpark
-	readEvent    // read the eventfd, without waiting
+	readEvent  // read the eventfd, without waiting
 	sleep      // wait for the eventfd, and read it
 	unpark     // parked = 0, then from the beginning
 )

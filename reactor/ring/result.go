@@ -10,6 +10,7 @@ const (
 	Accepted      Result = iota // taken; the consumer will see it
 	BackPressured               // full: nothing was taken, try later, or drop and count
 	Closed                      // closed by either side: nothing will be taken again
+	TooLarge                    // over the MaxMessage of a Bytes: it will never be taken
 )
 
 // String returns the name of r.
@@ -21,6 +22,8 @@ func (r Result) String() string {
 		return "BackPressured"
 	case Closed:
 		return "Closed"
+	case TooLarge:
+		return "TooLarge"
 	}
 	return fmt.Sprintf("Result(%d)", uint8(r))
 }

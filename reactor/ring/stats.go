@@ -5,8 +5,8 @@ import "sync/atomic"
 // Stats are counts since the ring was made.
 type Stats struct {
 	Offered   uint64 // messages published, and refusals
-	Refused   uint64 // claims and offers that were BackPressured or Closed
-	HighWater uint64 // largest backlog that a side saw when it looked at the other's index, in messages
+	Refused   uint64 // claims and offers that were not Accepted
+	HighWater uint64 // largest backlog that a side saw when it looked at the other's index: messages, or bytes of a Bytes
 }
 
 // Stats returns the counts. Any goroutine may call it.
