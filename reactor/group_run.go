@@ -9,12 +9,10 @@ import (
 	"github.com/boomnet-go/boomnet/clock"
 )
 
-//	             Run                          ctx ends, Close,
-//	   made ───────────────► starting ──► running ─────────────────► stopping ──► closed
-//	     │                   last of StopOrder    StopAll: a failure,    first of StopOrder first,
-//	     │                   first, each when     all have ended         each when the one before
-//	     └─────► closed      the one before runs                         has ended, or time is up
-//	      Close
+//	made ── Run ──► starting ──► running ── ctx ends, Close, a failure, ──► stopping ──► closed
+//	  │             the last of                all have ended              the first of    ▲
+//	  │             StopOrder first                                        StopOrder first │
+//	  └── Close ───────────────────────────────────────────────────────────────────────────┘
 
 // Run starts all reactors, each on its own thread as Reactor.Run says, and waits:
 // until ctx ends, Close is called, a reactor fails (StopAll), or all have ended.

@@ -29,6 +29,13 @@ func TestWatchedWordsChange(t *testing.T) {
 	b.r.requestStop()
 	require.True(t, changed(b.r), "a stop")
 
+	a, c := newBench(t), newBench(t)
+	to := linked(t, a.r, c.r, LinkConfig{}, func(*order) {})
+	c.poll()
+	c.r.sample()
+	to.Offer(order{})
+	require.True(t, changed(c.r), "a message of a link")
+
 	var one, two uint64
 	n := len(b.r.waiter.Words)
 	b.r.watch(&one)
