@@ -22,6 +22,9 @@
 // from the kernel to its handler is counted: WireToHandler of the reactor, and of
 // each endpoint's Info.
 //
+// What a reactor and its endpoints count can be read by other processes: with
+// Config.Counters it lies in a file in memory, see package stats.
+//
 // # From other goroutines
 //
 // [Register], [Deregister], [Dispatch], [Each] and the methods Endpoints, Stats
