@@ -27,6 +27,8 @@ type cli struct {
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
 	Top        topCmd        `cmd:"" help:"Show reactors, endpoints and rings of running processes, live."`
+	Latency    latencyCmd    `cmd:"" help:"Show the latency histogram of a running endpoint: table, HdrHistogram log, plot."`
+	Errors     errorsCmd     `cmd:"" help:"Show what has gone wrong in running processes, each distinct error once."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
