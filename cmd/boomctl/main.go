@@ -28,6 +28,9 @@ type cli struct {
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
 	Bench      benchCmd      `cmd:"" help:"Measure what the parts of a turn cost on each CPU: clocks, cache lines, system calls, round trips, timers, codecs."`
+	Top        topCmd        `cmd:"" help:"Show reactors, endpoints and rings of running processes, live."`
+	Latency    latencyCmd    `cmd:"" help:"Show the latency histogram of a running endpoint: table, HdrHistogram log, plot."`
+	Errors     errorsCmd     `cmd:"" help:"Show what has gone wrong in running processes, each distinct error once."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine as a low-latency engineer would: verdicts, why they matter, and what mends it."`

@@ -2,6 +2,7 @@ package term
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,17 @@ func Count(n int64) string {
 // Bytes writes n bytes with three significant digits and a decimal unit: "812 B",
 // "25.1 MB".
 func Bytes(n int64) string { return scaled(float64(n), 1000, "B", "kB", "MB", "GB", "TB", "PB", "EB") }
+
+// Rate writes how often something happens, in few characters: "812", "25.1k", "2.40M".
+func Rate(v float64) string {
+	if v > 0 && v < 0.995 {
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	if v < 999.5 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strings.Replace(scaled(v/1000, 1000, "k", "M", "G", "T"), " ", "", 1)
+}
 
 // Duration writes d with three significant digits: "812 ns", "11.3 µs", "1.24 s".
 func Duration(d time.Duration) string {
