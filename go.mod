@@ -3,6 +3,7 @@ module github.com/boomnet-go/boomnet
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/cloudwego/netpoll v0.7.2
 	github.com/klauspost/compress v1.20.3

@@ -11,13 +11,14 @@ import (
 
 // Available returns the CPUs that this process may use, whatever the reason
 // (cgroups, taskset, CPUs that are offline): what the kernel says of its threads,
-// all of them together, so that pinned ones do not narrow it. Any goroutine may
-// call it.
+// all of them together and before a Confine, so that pinned ones and those that were
+// moved do not narrow it. Any goroutine may call it.
 func Available() (Set, error) {
 	all, err := Thread()
 	if err != nil {
 		return Set{}, err
 	}
+	all = all.Or(before())
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return all, nil // no /proc: this thread's answer is all there is

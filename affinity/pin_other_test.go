@@ -15,8 +15,9 @@ func TestUnsupported(t *testing.T) {
 	_, available := Available()
 	_, thread := Thread()
 	_, current := Current()
+	_, confine := Confine(Of(0))
 	_, ofThread := OfThread(1)
-	for _, err := range []error{available, thread, current, ofThread, Pin(0), Move(1, Of(0))} {
+	for _, err := range []error{available, thread, current, confine, ofThread, Pin(0), Move(1, Of(0))} {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, runtime.GOOS)
 	}

@@ -1,6 +1,7 @@
 package affinity
 
 import (
+	"os"
 	"slices"
 	"testing"
 
@@ -9,7 +10,16 @@ import (
 	"github.com/boomnet-go/boomnet/internal/leak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(confineEnv) != "" { // its threads stay where they were moved to
+		os.Exit(m.Run())
+	}
+	leak.Main(m)
+}
+
+// confineEnv has TestConfine do its work: in a process of its own, for it cannot be
+// undone.
+const confineEnv = "BOOMNET_CONFINE_TEST"
 
 func TestParse(t *testing.T) {
 	for _, c := range []struct {

@@ -22,6 +22,9 @@
 //	dispatch      orders from another goroutine, by handle
 //	placement     CPUs for reactors, chosen from the machine's topology
 //	reactors      several reactors, each on its core, with a goroutine between them
+//	actors        feed, strategy and gateway on three reactors, rings between them
+//	fanin         several feeds into one book, symbols dealt out by name
+//	request       questions to another reactor and their answers, nobody waits
 //	poll          the reactor inside a loop of one's own
 //	shutdown      an orderly end on Ctrl-C, and what the endpoints see of it
 //

@@ -301,6 +301,7 @@ func (r *Reactor) lose(c *conn, err error) {
 	if c.dead {
 		return
 	}
+	defer r.hot(r.cold())
 	loss := endpoint.NewLoss(c.machine.State(), c.id, err)
 	healthy := c.machine.Healthy()
 	if c.hot != nil {

@@ -129,12 +129,10 @@ func (c *counters) end() {
 	c.block.Free()
 }
 
-// reset empties the histograms and begins anew with the longest turn and the error
-// log. Reactor only.
+// reset empties the histogram and forgets the longest turn. Reactor only.
 func (c *counters) reset() {
 	c.age.Reset()
 	c.longest.Set(0)
-	c.errors.Reset()
 }
 
 // cells are an endpoint's numbers: written by the reactor, read by anybody.

@@ -188,6 +188,41 @@ func TestTrafficIsCountedOverAllConnections(t *testing.T) {
 	require.EqualValues(t, 2, end["receive_to_handler"].Histogram.Count())
 }
 
+func TestResetOfWhatIsMeasured(t *testing.T) {
+	p := newPublished(t)
+	f := &fake{onByte: func(*fake, byte) error { p.clock.Advance(time.Millisecond); return nil }}
+	defer f.cleanUp()
+	h, err := Register(p.r, f)
+	require.NoError(t, err)
+	p.poll()
+	p.setUp()
+	f.send(t, "abc")
+	p.poll()
+	p.r.counts.age.Record(7)
+	s := p.r.slotOf(h.ID())
+	s.cells.delay.Record(5)
+	s.cells.stamped().Record(6)
+	s.cells.queue(900)
+	s.cells.queue(10)
+
+	p.r.counts.reset()
+	s.cells.reset()
+	p.flush()
+	_, reactor := p.read(stats.ReactorBlock)
+	require.Zero(t, reactor["longest_turn"].Int)
+	require.Zero(t, reactor["wire_to_handler"].Histogram.Count())
+	require.EqualValues(t, 3*time.Millisecond, reactor["busy"].Int, "counters go on")
+	_, end := p.read(stats.EndpointBlock)
+	require.Zero(t, end["wire_to_handler"].Histogram.Count())
+	require.Zero(t, end["receive_to_handler"].Histogram.Count())
+	require.EqualValues(t, 10, end["queue_high_water"].Int)
+	require.EqualValues(t, 3, end["messages"].Int)
+
+	f.send(t, "d")
+	p.poll()
+	require.Equal(t, time.Millisecond, p.r.Stats().LongestTurn)
+}
+
 func TestAFullFileCostsOnlyTheReader(t *testing.T) {
 	p := newPublished(t) // of 2 MiB
 	f := new(fake)

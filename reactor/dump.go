@@ -165,7 +165,7 @@ func (r *Reactor) look(d *Dump) {
 	d.At = time.Now()
 	d.Closing = r.closing
 	d.Thread, d.CPU = where()
-	d.MailWait = int(r.mail.tail.Load() - r.mail.head)
+	d.MailWait = r.mail.length()
 	d.Timers, d.Ready = len(r.timers.heap), len(r.ready)
 	if at, ok := r.timers.next(); ok {
 		d.NextTimer = r.until(at)
@@ -235,7 +235,7 @@ func (r *Reactor) until(at int64) time.Duration { return max(time.Duration(at-r.
 
 // outside is what other goroutines can see of a reactor that does not turn.
 func (r *Reactor) outside() *Dump {
-	d := &Dump{At: time.Now(), Thread: -1, CPU: -1, Closing: r.stop.Load(), MailWait: r.mail.waiting()}
+	d := &Dump{At: time.Now(), Thread: -1, CPU: -1, Closing: r.stop.Load(), MailWait: r.mail.length()}
 	now := r.now0()
 	r.mu.Lock()
 	defer r.mu.Unlock()

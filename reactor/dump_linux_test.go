@@ -150,7 +150,7 @@ func TestDumpOfAReactorThatNobodyDrives(t *testing.T) {
 	require.NoError(t, err)
 	b.poll() // it comes to the message that nobody waits for any more
 	require.Nil(t, b.dump().Stuck)
-	require.Zero(t, b.r.mail.waiting())
+	require.Zero(t, b.r.mail.length())
 }
 
 // block is what a stuck handler of these tests is in.

@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -195,10 +194,12 @@ func TestAfterCloseEverythingIsRefused(t *testing.T) {
 // talks to them from another goroutine.
 func TestRun(t *testing.T) {
 	for _, sel := range []selector.Kind{selector.Epoll, selector.Direct} {
-		for _, strategy := range []idle.Strategy{idle.Backoff, idle.Yield, idle.Park(time.Second)} {
+		for _, strategy := range append(waiting(), idle.Backoff, idle.Yield, idle.Park(time.Second)) {
 			t.Run(sel.String()+"/"+strategy.String(), func(t *testing.T) {
 				cpu := firstCPU(t)
-				r, err := New(Config{Selector: sel, Idle: strategy, CPU: affinity.Fixed(cpu)})
+				cfg := Config{Selector: sel, Idle: strategy, CPU: affinity.Fixed(cpu)}
+				allow(t, &cfg)
+				r, err := New(cfg)
 				require.NoError(t, err)
 				ctx, cancel := context.WithCancel(context.Background())
 				done := make(chan error)
@@ -277,15 +278,6 @@ func TestASteadyTurnAllocatesNothing(t *testing.T) {
 		require.Equal(t, int64(8*201), i.Messages)
 		require.Zero(t, testing.AllocsPerRun(200, func() { b.r.Poll() }), "an idle turn")
 	}
-}
-
-func TestTuneProcess(t *testing.T) {
-	require.Empty(t, TuneProcess(Tuning{}))
-	before := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(before)
-	said := TuneProcess(Tuning{Reactors: 2, Others: 3})
-	require.Equal(t, 6, runtime.GOMAXPROCS(0))
-	require.Contains(t, said, "→ 6")
 }
 
 func BenchmarkIdleTurn(b *testing.B) {

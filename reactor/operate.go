@@ -45,20 +45,44 @@ func (e *NoEndpointError) Unwrap() error { return ErrNoEndpoint }
 // SetIdle changes how Run waits for work, in the reactor's next turn; if it has
 // parked it is woken for that. A reactor driven by Poll keeps the strategy for a
 // later Run. It does not wait for the turn: [Reactor.Sync] does. Any goroutine
-// may call it; it allocates. Errors: ErrMailboxFull, ErrClosed.
+// may call it; it allocates. Errors: ErrMailboxFull, ErrClosed, and those of New for
+// a strategy that cannot be had in this process.
 func (r *Reactor) SetIdle(s idle.Strategy) error {
-	return r.post(mail{kind: mailCall, call: func() { r.useIdle(s) }})
+	c := r.cfg
+	c.Idle = s
+	s, instead, err := c.strategy()
+	if err != nil {
+		return err
+	}
+	return r.post(mail{kind: mailCall, call: func() { r.useIdle(s, instead) }})
 }
 
-func (r *Reactor) useIdle(s idle.Strategy) {
-	r.waiter = idle.NewWaiter(s)
-	r.idle.Store(&s)
+// using is the idle strategy at work and, if it is not the one that was asked for,
+// why.
+type using struct {
+	strategy idle.Strategy
+	instead  error
+}
+
+func (r *Reactor) useIdle(s idle.Strategy, instead error) {
+	r.cold()
+	r.strategy, r.idler = s, idle.NewWaiter(s)
+	r.using.Store(&using{s, instead})
 	r.counts.idle.Set(s.String())
+	if r.turning { // neither under Poll nor in the orderly end
+		r.waits = s.Waits()
+		r.pin()
+	}
 }
 
-// Idle is the strategy in use: Config.Idle, or the last one that SetIdle set. Any
-// goroutine may call it.
-func (r *Reactor) Idle() idle.Strategy { return *r.idle.Load() }
+// Idle is the idle strategy at work: that of Config.Idle or of the last SetIdle, or
+// what IdleFallback says. Any goroutine may call it.
+func (r *Reactor) Idle() idle.Strategy { return r.using.Load().strategy }
+
+// IdleFallback is why the strategy at work is not the one asked for, nil when it is:
+// idle.SpinWait is idle.Spin on a machine without an invariant time stamp counter
+// (idle.ErrCounter). Any goroutine may call it.
+func (r *Reactor) IdleFallback() error { return r.using.Load().instead }
 
 // ResetHistograms empties the reactor's histograms and those of its endpoints, in
 // its next turn, and begins anew with what was most: the longest turn, the fullest
@@ -106,6 +130,7 @@ func (r *Reactor) Drop(name, why string) (n int, err error) {
 		return 0, fmt.Errorf("%w: endpoint %q is in state %s", ErrNoConnection, name, strings.Join(states, ", "))
 	}
 	return len(ids), r.post(mail{kind: mailCall, call: func() {
+		defer r.hot(r.cold()) // OnLoss
 		for _, id := range ids {
 			if s := r.slotOf(id); s != nil && s.conns[current] != nil {
 				r.lose(s.conns[current], &endpoint.DroppedError{Why: why})

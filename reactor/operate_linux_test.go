@@ -37,9 +37,17 @@ func TestSetIdleIsDoneInTheTurn(t *testing.T) {
 	b.poll()
 	require.Equal(t, idle.Park(time.Millisecond), b.r.Idle())
 	require.Equal(t, "park(1ms)", b.r.counts.idle.Value(), "other processes see it")
-	require.Equal(t, time.Millisecond, b.r.waiter.Idle(0), "Run would park so")
+	require.Equal(t, time.Millisecond, b.r.idler.Idle(0), "Run would park so")
 	require.NoError(t, b.r.Close())
 	require.ErrorIs(t, b.r.SetIdle(idle.Spin), ErrClosed)
+}
+
+// What New refuses SetIdle refuses, too.
+func TestSetIdleRefusesWhatCannotBeHad(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.OnPanic = Isolate })
+	require.Error(t, b.r.SetIdle(idle.Exclusive))
+	b.poll()
+	require.Equal(t, idle.Backoff, b.r.Idle())
 }
 
 // A reactor that has parked for a second is woken, and does not park any more.
@@ -227,7 +235,7 @@ func TestSync(t *testing.T) {
 	require.ErrorIs(t, b.r.Sync(ctx), why, "an end that is no deadline is no sign of anything")
 
 	go func() { synced <- b.r.Sync(context.Background()) }()
-	require.True(t, eventually(func() bool { return b.r.mail.waiting() > 0 }))
+	require.True(t, eventually(func() bool { return b.r.mail.length() > 0 }))
 	require.NoError(t, b.r.Close())
 	require.Contains(t, []error{nil, ErrClosed}, <-synced)
 	require.ErrorIs(t, b.r.Sync(context.Background()), ErrClosed)

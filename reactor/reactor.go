@@ -8,8 +8,8 @@
 //
 // # A turn
 //
-//	mail (bounded) → timers due → selector → ready connections (one read each)
-//	     → writes pending → idle(work done)
+//	mail (bounded) → links and inboxes (bounded each) → timers due → selector
+//	     → ready connections (one read each) → writes pending → idle(work done)
 //
 // Only connections that are ready are visited, in order, and each part has a
 // bound, so nobody starves. An endpoint that is slow, down or wrong costs the
@@ -21,6 +21,9 @@
 // Where a connection is stamped (stream.Options.Timestamps), the way of each read
 // from the kernel to its handler is counted: WireToHandler of the reactor, and of
 // each endpoint's Info.
+//
+// What a reactor and its endpoints count can be read by other processes: with
+// Config.Counters it lies in a file in memory, see package stats.
 //
 // # From other goroutines
 //
@@ -83,6 +86,8 @@ type Config struct {
 	// CPU is where Run pins its thread: affinity.Fixed(3). Default: unbound.
 	CPU affinity.Placement
 	// Idle is how to wait for work. Default idle.Backoff: nothing spins unasked.
+	// idle.SpinWait and idle.Exclusive need a build tag, the second also Crash and
+	// a garbage collector that is off.
 	Idle idle.Strategy
 	// Selector is how to find what is ready. Default selector.Epoll.
 	Selector selector.Kind
@@ -105,6 +110,10 @@ type Config struct {
 	// network read to its handler is measured, too, which costs about 40 ns a read.
 	// Default nil: they count on the heap.
 	Counters *stats.File
+	// Report is told at once of a link or an inbox that has ended because its
+	// handler panicked, a *LinkError. It is called on the reactor's goroutine and
+	// must not block. With it or without, Run's error says so at the end.
+	Report func(error)
 	// Seams are resolver, dialer, clock, randomness, executor and observer.
 	Seams endpoint.Seams
 }
@@ -121,37 +130,51 @@ type Reactor struct {
 	clock   clock.Clock
 	limiter *endpoint.HostLimiter
 	random  *rand.Rand
+	using   atomic.Pointer[using] // how it waits, for other goroutines
 	sel     selector.Selector
 	house   *housekeeper
 	scratch *stream.Scratch
 	isolate bool
-	idle    atomic.Pointer[idle.Strategy] // the one in use, for other goroutines
 
 	// The reactor goroutine's own.
-	now     int64
-	timers  timers
-	slots   []*slot
-	live    int // endpoints that stand
-	conns   []*conn
-	freed   []uint32 // free places in conns
-	ready   []*conn
-	spare   []*conn
-	events  [256]selector.Event
-	counts  counters
-	waiter  *idle.Waiter
-	reset   int64 // when the histograms began to count
-	closing bool
+	now      int64
+	timers   timers
+	slots    []*slot
+	live     int // endpoints that stand
+	conns    []*conn
+	freed    []uint32 // free places in conns
+	ready    []*conn
+	spare    []*conn
+	events   [256]selector.Event
+	counts   counters
+	strategy idle.Strategy // Config.Idle, or what it comes to on this machine; SetIdle's
+	idler    *idle.Waiter
+	turning  bool            // Run is in its turns, not in the orderly end
+	reset    int64           // when the histograms began to count
+	waiter   selector.Waiter // words that end a wait, see watch.go; the pin, see waiting.go
+	closing  bool
+	waits    bool  // in system-call state, not in Wait
+	letIn    int64 // when the runtime was let in, while the P is pinned
+
+	inbound              []inbound     // links and inboxes
+	nap                  time.Duration // bound of a park; 0: none
+	closeBy, closeByReal int64         // when the orderly end must be over, by the clock and by the machine's
+	failures             []error       // that did not end the reactor
 
 	// Shared with other goroutines.
 	mail    *mailbox
 	parked  atomic.Bool
-	stop    atomic.Bool // an orderly end was asked for
+	stop    flag        // an orderly end was asked for
 	owner   atomic.Bool // somebody drives the reactor
 	closed  atomic.Bool
 	done    chan struct{} // closed when all is freed
 	mu      sync.Mutex    // guards what follows
 	table   []registration
 	freeIDs []uint32
+
+	waking   sync.Mutex // a wake is under way, or the selector is being closed
+	known    []inbound  // links and inboxes into this reactor, the last of each kind; under mu
+	outbound []inbound  // links out of it; under mu
 }
 
 // registration is a place for an endpoint, as other goroutines see it.
@@ -193,6 +216,10 @@ func New(cfg Config) (*Reactor, error) {
 	if cfg.CloseTimeout < 0 {
 		return nil, fmt.Errorf("reactor: CloseTimeout %v is negative", cfg.CloseTimeout)
 	}
+	strategy, instead, err := cfg.strategy()
+	if err != nil {
+		return nil, err
+	}
 	random := cfg.Seams.Rand
 	if random == nil {
 		random = newRand
@@ -216,10 +243,12 @@ func New(cfg Config) (*Reactor, error) {
 		mail:    newMailbox(capacity),
 		done:    make(chan struct{}),
 	}
+	r.watch(&r.mail.tail)
+	r.watch(&r.stop.v)
 	r.now = r.clock.Now()
 	r.reset = r.now
 	r.counts.init(&r.cfg)
-	r.useIdle(cfg.Idle)
+	r.useIdle(strategy, instead)
 	r.house = newHousekeeper()
 	return r, nil
 }
@@ -288,10 +317,15 @@ func (r *Reactor) deliver(m mail) error {
 	}
 }
 
-// wake ends a park: at most one eventfd write for each.
+// wake ends a park: at most one eventfd write for each. What it is to be woken for
+// was stored sequentially consistent before. Any goroutine.
 func (r *Reactor) wake() {
 	if r.parked.Load() && r.parked.CompareAndSwap(true, false) {
-		r.sel.Wake()
+		r.waking.Lock() // only the end of the reactor is ever in the way
+		defer r.waking.Unlock()
+		if !r.closed.Load() {
+			r.sel.Wake()
+		}
 	}
 }
 
@@ -302,8 +336,9 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	r.house.refill()
 	if r.stop.Load() && !r.closing {
 		r.beginClosing()
+		wait = 0 // there may be nothing left that ends a park
 	}
-	work = r.readMail() + r.fireTimers()
+	work = r.readMail() + r.readInbound() + r.fireTimers()
 	n, err := r.wait(work, wait)
 	if err != nil {
 		return work, err
@@ -325,23 +360,36 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 		}
 	}
 	work += r.driveReady()
+	r.letRuntimeIn()
 	r.counts.turn(work)
 	return work, nil
 }
 
 // wait asks the selector, and parks there if it may.
 func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
-	if wait <= 0 || work > 0 || len(r.ready) > 0 {
+	if work > 0 || len(r.ready) > 0 {
+		wait = 0
+	}
+	if wait <= 0 {
 		return r.sel.Wait(r.events[:], 0)
 	}
 	if at, ok := r.timers.next(); ok {
 		wait = min(wait, time.Duration(at-r.now))
 	}
+	if r.nap > 0 {
+		wait = min(wait, r.nap)
+	}
 	// Publish the flag, then look again: a message pushed before the flag was
 	// up is seen here, one pushed after it wakes us.
-	r.parked.Store(true)
-	if wait <= 0 || !r.mail.empty() || r.stop.Load() && !r.closing {
+	if !r.waits {
+		r.parked.Store(true)
+	}
+	r.sample()
+	if wait <= 0 || !r.mail.empty() || !r.inboundEmpty() || r.stop.Load() && !r.closing {
 		wait = 0
+	}
+	if r.waits {
+		return r.spin(wait)
 	}
 	r.counts.park(wait)
 	n, err := r.sel.Wait(r.events[:], wait)
@@ -358,21 +406,29 @@ func (r *Reactor) readMail() int {
 		if !ok {
 			return n
 		}
-		switch m.kind {
-		case mailRegister:
-			r.begin(m.slot)
-		case mailDeregister:
-			r.deregister(m.slot)
-		case mailPhase:
-			r.phase(m.conn, m.state)
-		case mailOutcome:
-			r.outcome(m.conn, m.hot, m.err)
-		case mailCall:
+		if m.kind == mailCall {
 			m.call()
+		} else {
+			r.readLife(&m)
 		}
 		r.counts.mail++
 	}
 	return maxMail
+}
+
+// readLife reads mail about the life of an endpoint, which may block.
+func (r *Reactor) readLife(m *mail) {
+	defer r.hot(r.cold())
+	switch m.kind {
+	case mailRegister:
+		r.begin(m.slot)
+	case mailDeregister:
+		r.deregister(m.slot)
+	case mailPhase:
+		r.phase(m.conn, m.state)
+	case mailOutcome:
+		r.outcome(m.conn, m.hot, m.err)
+	}
 }
 
 func (r *Reactor) fireTimers() int {
@@ -382,22 +438,31 @@ func (r *Reactor) fireTimers() int {
 			return n
 		}
 		switch t.kind {
-		case timerState:
-			r.overdue(t.conn)
 		case timerHot:
 			r.hotTimer(t.conn)
 		case timerDue:
 			r.markReady(t.conn)
-		case timerStale:
-			r.staleCheck(t.conn)
-		case timerRetry:
-			r.connect(t.slot, current)
-		case timerRenew:
-			r.renewalDue(t.slot)
+		default:
+			r.fireLife(t)
 		}
 		r.counts.timers++
 	}
 	return maxTimers
+}
+
+// fireLife fires a timer of the life of an endpoint, which may block.
+func (r *Reactor) fireLife(t *timer) {
+	defer r.hot(r.cold())
+	switch t.kind {
+	case timerState:
+		r.overdue(t.conn)
+	case timerStale:
+		r.staleCheck(t.conn)
+	case timerRetry:
+		r.connect(t.slot, current)
+	case timerRenew:
+		r.renewalDue(t.slot)
+	}
 }
 
 func (r *Reactor) driveReady() (work int) {

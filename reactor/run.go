@@ -2,8 +2,8 @@ package reactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
@@ -18,7 +18,12 @@ import (
 //
 // The work is done on a goroutine of its own, locked to its thread and pinned
 // to Config.CPU, which ends with Run; the calling goroutine just waits. The
-// thread is never unlocked, so its mask is not inherited by other goroutines.
+// thread is never unlocked, so its mask is not inherited by other goroutines. The
+// thread is named after the reactor (ps, top, gdb; 15 bytes of it), the goroutine
+// has the pprof label reactor=NAME.
+//
+// Links and inboxes that have ended because their handlers panicked are in the
+// error, each a *LinkError.
 func (r *Reactor) Run(ctx context.Context) error {
 	if !r.owner.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -29,38 +34,104 @@ func (r *Reactor) Run(ctx context.Context) error {
 	}
 	unregister := context.AfterFunc(ctx, r.requestStop)
 	defer unregister()
+	return r.run(func() {}, func(error) bool { return false })
+}
+
+// run drives the reactor for its owner, until a stop is asked for or it fails.
+// started is called when the thread is where it belongs; again says whether the
+// reactor goes on after a failure.
+func (r *Reactor) run(started func(), again func(error) bool) error {
 	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		r.label()
-		if cpu, fixed := r.cfg.CPU.CPU(); fixed {
-			if err := affinity.Pin(cpu); err != nil {
-				result <- fmt.Errorf("reactor %s: %w", r.cfg.Name, err)
-				return
-			}
+	go onThread(func() {
+		label(r.cfg.Name)
+		if err := r.place(); err != nil {
+			result <- fmt.Errorf("reactor %s: %w", r.cfg.Name, err)
+			return
 		}
-		result <- r.loop()
-	}()
+		started()
+		err := r.loop(again)
+		result <- errors.Join(append(r.failures, err)...)
+	})
 	return <-result
 }
 
-func (r *Reactor) loop() error {
-	var wait time.Duration
-	for !r.closing {
-		work, err := r.turn(wait)
-		if err != nil {
-			r.release()
+// place prepares the thread.
+func (r *Reactor) place() error {
+	if slack := timerSlack.Load(); slack > 0 {
+		if err := setTimerSlack(slack); err != nil {
 			return err
 		}
-		wait = r.waiter.Idle(work)
+	}
+	if cpu, fixed := r.cfg.CPU.CPU(); fixed {
+		return affinity.Pin(cpu)
+	}
+	return nil
+}
+
+func (r *Reactor) loop(again func(error) bool) error {
+	err := r.turns(again)
+	if err != nil {
+		r.release()
+		return err
 	}
 	r.finish()
 	return nil
 }
 
+// turns drives the reactor until it is closing.
+func (r *Reactor) turns(again func(error) bool) error {
+	r.turning = true
+	r.waits = r.strategy.Waits()
+	r.pin()
+	defer func() { // the orderly end parks
+		r.turning, r.waits = false, false
+		r.cold()
+	}()
+	var wait time.Duration
+	for !r.closing {
+		work, err := r.turn(wait)
+		if err != nil {
+			err = r.renew(err, again)
+		}
+		if err != nil {
+			return err
+		}
+		wait = r.idler.Idle(work)
+	}
+	return nil
+}
+
+// renew puts a selector in the place of one that has failed for the reason err, if
+// again wants that. Every connection is lost for it; endpoints, links and mail stay.
+func (r *Reactor) renew(err error, again func(error) bool) error {
+	defer r.hot(r.cold())
+	if !again(err) {
+		return err
+	}
+	for _, s := range r.slots {
+		if s == nil {
+			continue
+		}
+		for _, c := range s.conns {
+			if c != nil && c.hot != nil {
+				r.lose(c, err)
+			}
+		}
+	}
+	sel, failed := newSelector(&r.cfg)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	r.waking.Lock()
+	defer r.waking.Unlock()
+	r.sel.Close()
+	r.sel = sel
+	return nil
+}
+
 // requestStop asks for an orderly end. Any goroutine.
 func (r *Reactor) requestStop() {
-	r.stop.Store(true)
+	r.stop.Raise()
 	r.wake()
 }
 
@@ -93,23 +164,26 @@ func (r *Reactor) finish() {
 	if !r.closing {
 		r.beginClosing()
 	}
-	// Both clocks bound this: the configured one may stand still.
-	give := r.now + int64(r.cfg.CloseTimeout)
-	real := clock.Nano() + int64(r.cfg.CloseTimeout)
 	waiter := idle.NewWaiter(idle.Backoff)
 	var wait time.Duration
-	for r.live > 0 && r.now < give && clock.Nano() < real {
+	for r.live > 0 && !r.overtime() {
 		work, err := r.turn(wait)
 		if err != nil {
 			break
 		}
 		wait = waiter.Idle(work)
 	}
+	r.endInbound(true)
 	r.release()
 }
 
-// beginClosing deregisters everything that stands.
+// beginClosing handles the messages that have come and deregisters everything that
+// stands.
 func (r *Reactor) beginClosing() {
+	defer r.hot(r.cold())
+	r.closeBy = r.now + int64(r.cfg.CloseTimeout)
+	r.closeByReal = clock.Nano() + int64(r.cfg.CloseTimeout)
+	r.settle()
 	r.closing = true
 	for _, s := range r.slots {
 		if s != nil {
@@ -122,6 +196,7 @@ func (r *Reactor) beginClosing() {
 func (r *Reactor) release() {
 	r.closing = true
 	r.closed.Store(true)
+	r.endInbound(false)
 	for _, s := range r.slots {
 		if s == nil {
 			continue
@@ -154,7 +229,10 @@ func (r *Reactor) release() {
 			r.retire(m.slot)
 		}
 	}
+	r.endOutbound()
+	r.waking.Lock() // whoever has lowered the flag of the last park may still be about to write
 	r.sel.Close()
+	r.waking.Unlock()
 	r.counts.settle(r.clock.Now())
 	r.counts.end()
 }

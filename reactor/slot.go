@@ -246,6 +246,7 @@ func (r *Reactor) publish(s *slot, e endpoint.Event) {
 // observe tells the observer of something that leaves the state of s as it is.
 func (r *Reactor) observe(s *slot, e endpoint.Event) {
 	if f := r.cfg.Seams.Observer; f != nil {
+		defer r.hot(r.cold())
 		e.At, e.Slot, e.Name = r.now, int(s.id.Slot), s.name
 		f(e)
 	}

@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"runtime/pprof"
 	"strings"
@@ -43,11 +42,6 @@ func (e *StuckError) Timeout() bool { return true }
 
 // labelKey is the pprof label that Run's goroutine carries, with the reactor's name.
 const labelKey = "reactor"
-
-// label marks the calling goroutine as the one that runs r: profiles show it.
-func (r *Reactor) label() {
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(labelKey, r.cfg.Name)))
-}
 
 // stuck makes the error for a reactor that was waited for in vain. The stacks cost
 // a goroutine profile, which stops the world for some tens of microseconds.

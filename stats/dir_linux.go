@@ -13,7 +13,8 @@ import (
 
 // Dir is where the counters files and control sockets of this user's processes
 // are: $BOOMNET_DIR; else $XDG_RUNTIME_DIR/boomnet if that is in memory (tmpfs);
-// else /dev/shm/boomnet-UID. It need not exist, see MakeDir.
+// else /dev/shm/boomnet-UID; and where there is no such memory, boomnet-UID in the
+// directory for temporary files. It need not exist, see MakeDir.
 func Dir() string {
 	if dir := os.Getenv("BOOMNET_DIR"); dir != "" {
 		return dir
@@ -21,8 +22,14 @@ func Dir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && inMemory(dir) {
 		return filepath.Join(dir, "boomnet")
 	}
-	return filepath.Join("/dev/shm", "boomnet-"+strconv.Itoa(os.Getuid()))
+	own := "boomnet-" + strconv.Itoa(os.Getuid())
+	if inMemory(sharedMemory) {
+		return filepath.Join(sharedMemory, own)
+	}
+	return filepath.Join(os.TempDir(), own)
 }
+
+const sharedMemory = "/dev/shm"
 
 // MakeDir makes such a directory, with mode 0700, if it is not there, and checks
 // that it is a directory of this user's which nobody else may enter: in a place
@@ -47,8 +54,8 @@ func MakeDir(dir string) error {
 	return nil
 }
 
-// inMemory reports whether a directory is on a file system that has no disk.
+// inMemory reports whether a directory is on tmpfs.
 func inMemory(dir string) bool {
 	var st unix.Statfs_t
-	return unix.Statfs(dir, &st) == nil && (int64(st.Type) == unix.TMPFS_MAGIC || int64(st.Type) == unix.RAMFS_MAGIC)
+	return unix.Statfs(dir, &st) == nil && int64(st.Type) == unix.TMPFS_MAGIC
 }

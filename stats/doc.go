@@ -13,6 +13,21 @@
 //
 //	b.Each(func(d stats.Desc, v stats.Value) { … })   // anybody, at any time
 //
+// # For other processes
+//
+// [Create] makes the counters file of this process, in memory; Blocks of
+// [File.NewBlock] lie in it and count no differently. Others find it with [List],
+// read it with [Attach], and neither side needs the other's help:
+//
+//	owner                                    reader
+//	Create ──► PID.stats, 0600, locked ◄──── List, Attach
+//	NewBlock, Counter, … ─► extents    ◄──── View.Blocks: what is there
+//	c.Add(1) ─────────────► a cell     ◄──── CellView.Read: loads
+//	Free ─────────────────► stamp + 1  ◄──── ErrFreed
+//	the process ends ─────► lock gone  ◄──── Process.Stale
+//
+// A reader trusts nothing that it finds in a file. layout.go has the layout.
+//
 // # One writer, any reader
 //
 // Each cell has exactly one writer at a time, the goroutine that owns its Block.
@@ -28,6 +43,6 @@
 // else. Cells of one Block lie close together; cells of different Blocks never
 // share a pair of cache lines ([Line] bytes: processors fetch lines in pairs),
 // so reactors do not slow each other down by counting. Zero bytes are a valid
-// cell of every kind, and a cell needs no pointer, so a Block may as well lie in
-// a mapping that other processes read.
+// cell of every kind, and a cell needs no pointer, so that a Block may as well lie
+// in the mapping that other processes read.
 package stats

@@ -195,3 +195,22 @@ func TestReadIntoReplaces(t *testing.T) {
 	new(Histogram).ReadInto(s)
 	require.Equal(t, new(Snapshot), s)
 }
+
+func TestSnapshotEach(t *testing.T) {
+	var h Histogram
+	var total int64
+	for _, v := range []int64{0, 0, 127, 128, 1000, 1 << 39, MaxTracked + 5} {
+		h.Record(v)
+	}
+	at := int64(-1)
+	h.Snapshot().Each(func(low, high, count int64) {
+		require.Greater(t, low, at)
+		require.LessOrEqual(t, low, high)
+		require.Positive(t, count)
+		total += count
+		at = high
+	})
+	require.EqualValues(t, 7, total)
+	require.EqualValues(t, MaxTracked+5, at, "the last one ends at the largest value")
+	new(Snapshot).Each(func(int64, int64, int64) { t.Fatal("nothing was counted") })
+}

@@ -59,6 +59,22 @@ func (s *Snapshot) ValueAtQuantile(q float64) int64 {
 	return s.max
 }
 
+// Each calls do with every bucket that counted something, in order of size: how
+// many values there were from low to high, both included. Above MaxTracked high
+// is the largest value.
+func (s *Snapshot) Each(do func(low, high, count int64)) {
+	for i, n := range s.counts {
+		if n == 0 {
+			continue
+		}
+		high := highest(i)
+		if i == len(s.counts)-1 {
+			high = max(high, s.max)
+		}
+		do(lowest(i), high, n)
+	}
+}
+
 // Merge adds what other counted.
 func (s *Snapshot) Merge(other *Snapshot) {
 	if other.count == 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,35 +35,4 @@ func pin(cpu int) error {
 		return fmt.Errorf("--cpu %d: %w", cpu, err)
 	}
 	return fmt.Errorf("--cpu %d: starting again: %w", cpu, unix.Exec(self, os.Args, os.Environ()))
-}
-
-// threadID is the id of the calling thread.
-func threadID() int { return unix.Gettid() }
-
-// confine moves every thread of this process but one to cpus. Threads to come
-// inherit that, as it includes the one that the runtime starts them from.
-func confine(cpus []int, but int) error {
-	var set unix.CPUSet
-	for _, cpu := range cpus {
-		set.Set(cpu)
-	}
-	moved := map[int]bool{but: true}
-	for found := true; found; { // a thread may start another one meanwhile
-		found = false
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return err
-		}
-		for _, task := range tasks {
-			tid, err := strconv.Atoi(task.Name())
-			if err != nil || moved[tid] {
-				continue
-			}
-			if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH {
-				return fmt.Errorf("demo: moving thread %d to CPUs %v: %w", tid, cpus, err)
-			}
-			moved[tid], found = true, true
-		}
-	}
-	return nil
 }

@@ -11,7 +11,3 @@ import (
 func pin(cpu int) error {
 	return fmt.Errorf("--cpu %d: pinning needs Linux, and this is %s: %w", cpu, runtime.GOOS, errors.ErrUnsupported)
 }
-
-// The demo does not get so far: its reactor needs Linux.
-func threadID() int            { return 0 }
-func confine([]int, int) error { return errors.ErrUnsupported }

@@ -124,10 +124,7 @@ func (d *demoCmd) run(ctx context.Context, out *os.File) (err error) {
 
 	show := d.newDisplay(out)
 	defer func() { err = errors.Join(err, show.close()) }()
-	var s *snapshot
-	if err = w.keepOff(place, stopped); err == nil {
-		s, err = d.watch(ctx, w, show, x, stopped, operator)
-	}
+	s, err := d.watch(ctx, w, show, x, stopped, operator)
 	operator.close()
 	cancel()
 	<-stopped

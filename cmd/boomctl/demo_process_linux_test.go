@@ -372,7 +372,7 @@ func TestDemoFlags(t *testing.T) {
 		{"bad symbol", func(d *demoCmd) { d.Symbols = []string{"a", "B!"} }, `--symbols: "B!", must be 1 to 32 lower-case letters, digits and _`},
 		{"symbol twice", func(d *demoCmd) { d.Symbols = []string{"a", "b", "a"} }, `--symbols: "a" is there twice`},
 		{"negative time", func(d *demoCmd) { d.For = -time.Second }, "--for -1s is negative"},
-		{"no idle strategy", func(d *demoCmd) { d.Idle = "sleepy" }, `idle: unknown strategy "sleepy": want noop, spin, yield, backoff, park(DURATION), sleep-ns or sleep-ms`},
+		{"no idle strategy", func(d *demoCmd) { d.Idle = "sleepy" }, `idle: unknown strategy "sleepy": want noop, spin, yield, backoff, park(DURATION), sleep-ns, sleep-ms, spin-wait or exclusive`},
 		{"no selector", func(d *demoCmd) { d.Selector = "poll" }, `selector: unknown selector "poll": want epoll or direct`},
 		{"rate of 0", func(d *demoCmd) { d.Rate = 0 }, "--rate 0, must be above 0"},
 	} {

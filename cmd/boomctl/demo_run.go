@@ -39,30 +39,11 @@ func (d *demoCmd) place(strategy idle.Strategy) (placement, error) {
 	if strategy.Busy() {
 		tuning.MemoryLimit = memoryLimit
 	}
-	p.tuned = reactor.TuneProcess(tuning)
-	return p, nil
-}
-
-// keepOff moves the other threads of this process off the reactor's CPU, where
-// that was chosen. It waits until the reactor runs, and so has been pinned.
-func (w *watcher) keepOff(p placement, stopped <-chan struct{}) error {
-	if len(p.rest) == 0 {
-		return nil
+	if p.tuned, err = reactor.TuneProcess(tuning); err != nil {
+		return placement{}, err
 	}
-	thread := make(chan int, 1)
-	if err := reactor.Each(w.reactor, func(i reactor.Info, _ endpoint.Protocol) {
-		if i.ID == w.ids[0] {
-			thread <- threadID()
-		}
-	}); err != nil {
-		return err
-	}
-	select {
-	case tid := <-thread:
-		return confine(p.rest, tid)
-	case <-stopped:
-		return nil // Run's error says why
-	}
+	_, err = reactor.TuneProcess(reactor.Tuning{Rest: affinity.Of(p.rest...)}) // p.text says that
+	return p, err
 }
 
 func (d *demoCmd) faultInterval() time.Duration {

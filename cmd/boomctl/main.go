@@ -24,12 +24,17 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
 	Exchange   exchangeCmd   `cmd:"" help:"Run a simulated exchange."`
 	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Jitter     jitterCmd     `cmd:"" help:"Watch a loop that never sleeps: what kept it from running, and what to do about it."`
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`
+	Bench      benchCmd      `cmd:"" help:"Measure what the parts of a turn cost on each CPU: clocks, cache lines, system calls, round trips, timers, codecs."`
+	Top        topCmd        `cmd:"" help:"Show reactors, endpoints and rings of running processes, live."`
+	Latency    latencyCmd    `cmd:"" help:"Show the latency histogram of a running endpoint: table, HdrHistogram log, plot."`
+	Errors     errorsCmd     `cmd:"" help:"Show what has gone wrong in running processes, each distinct error once."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
+	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine as a low-latency engineer would: verdicts, why they matter, and what mends it."`
 	Pin        pinCmd        `cmd:"" help:"Show where a running process's threads are, and put them elsewhere."`
-	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Completion completionCmd `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print what this program was built from."`

@@ -32,17 +32,23 @@ var topologyFakes = map[string]func() machines.Machine{
 func TestTopologyPictures(t *testing.T) {
 	for name, fake := range topologyFakes {
 		t.Run(name, func(t *testing.T) {
-			const width = 80
-			c := term.NewCanvas(width, false)
-			drawTopology(c, affinity.Read(fake()))
-			got := c.String()
-			for line := range strings.Lines(got) {
-				require.LessOrEqual(t, utf8.RuneCountInString(line), width+1, line)
-				require.NotContains(t, line, "… \n", "nothing is cut off")
-			}
-			golden(t, "topology-"+name, got)
+			requirePicture(t, "topology-"+name, func(c *term.Canvas) { drawTopology(c, affinity.Read(fake())) })
 		})
 	}
+}
+
+// requirePicture compares what draw draws in 80 columns with testdata/NAME.txt.
+func requirePicture(t *testing.T, name string, draw func(*term.Canvas)) {
+	t.Helper()
+	const width = 80
+	c := term.NewCanvas(width, false)
+	draw(c)
+	got := c.String()
+	for line := range strings.Lines(got) {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), width+1, line)
+		require.NotContains(t, line, "…\n", "nothing is cut off")
+	}
+	golden(t, name, got)
 }
 
 // boomctl runs the command line in a process.

@@ -64,7 +64,11 @@ func main() {
 
 	// Once, before Run: processors for one busy reactor and the rest, no garbage
 	// collection below a GiB.
-	fmt.Println(reactor.TuneProcess(reactor.Tuning{Reactors: 1, MemoryLimit: 1 << 30}))
+	tuned, err := reactor.TuneProcess(reactor.Tuning{Reactors: 1, MemoryLimit: 1 << 30})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tuned)
 	r, err := reactor.New(reactor.Config{CPU: affinity.Fixed(*cpu), Idle: idle.Spin, Selector: selector.Direct})
 	if err != nil {
 		log.Fatal(err)

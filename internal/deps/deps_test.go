@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"proto/ws/frame"},
 	{"proto/ws"},
 	{"endpoint"},
+	{"reactor/internal/syswait"},
 	{"reactor/idle", "reactor/ring", "reactor/selector"},
 	{"reactor"},
 	{"control"},

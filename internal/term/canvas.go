@@ -35,6 +35,18 @@ func NewCanvas(width int, colour bool) *Canvas { return &Canvas{width: width, co
 // Width is the width in columns.
 func (c *Canvas) Width() int { return c.width }
 
+// Colour reports whether styles are written.
+func (c *Canvas) Colour() bool { return c.colour }
+
+// Append appends lines from up to, but not including, to of other, as far as it
+// has them. The current line must be empty.
+func (c *Canvas) Append(other *Canvas, from, to int) {
+	to = min(to, len(other.lines))
+	if from < to {
+		c.lines = append(c.lines, other.lines[from:to]...)
+	}
+}
+
 // Put appends text to the current line. What does not fit is cut off, and an
 // ellipsis says so in the last column. Control characters become spaces: what a
 // peer wrote must not steer the terminal.

@@ -100,4 +100,7 @@ func TestFormats(t *testing.T) {
 	} {
 		require.Equal(t, want, Duration(d))
 	}
+	for v, want := range map[float64]string{0: "0.00 ns", 8: "8.00 ns", 44: "44.0 ns", 0.25: "0.25 ns", 7.648: "7.65 ns", 19.601: "19.6 ns", 999.7: "1.00 µs", 5436: "5.44 µs", 2e12: "2000 s"} {
+		require.Equal(t, want, Nanoseconds(v))
+	}
 }

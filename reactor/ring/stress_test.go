@@ -282,7 +282,10 @@ func (c conditions) run(t *testing.T, n uint64, deadline time.Time, of maker) re
 // stressMessages is how many pass in each run: BOOMNET_RING_STRESS, else few.
 func stressMessages(t *testing.T) uint64 {
 	s := os.Getenv("BOOMNET_RING_STRESS")
-	if s == "" {
+	switch {
+	case s == "" && raceEnabled:
+		return 20_000
+	case s == "":
 		return 100_000
 	}
 	n, err := strconv.ParseUint(s, 10, 64)

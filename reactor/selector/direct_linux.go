@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/reactor/internal/syswait"
 )
 
 // direct reports every descriptor in each Wait and leaves the finding out to the
@@ -16,6 +18,8 @@ type direct struct {
 	tokens []uint64      // tokens[i] belongs to poll[i]
 	from   int           // where the next round begins, when events is short
 	writes int           // how many descriptors are watched for writing
+	ask    syswait.Call
+	now    unix.Timespec // zero: a ppoll that does not wait
 }
 
 func newDirect() (Selector, error) {
@@ -114,16 +118,39 @@ func (s *direct) Wait(events []Event, timeout time.Duration) (int, error) {
 	return n, nil
 }
 
+// Spin asks the kernel, as Wait does with a timeout: a read of each stream would
+// have to leave the wait. For one or few descriptors a ppoll costs about what a
+// read does that finds nothing.
+func (s *direct) Spin(events []Event, timeout time.Duration, w *Waiter) (int, error) {
+	s.ask.None = len(s.poll) == 1
+	s.ask.Args = [...]uintptr{
+		unix.SYS_PPOLL, uintptr(unsafe.Pointer(&s.poll[0])), uintptr(len(s.poll)), uintptr(unsafe.Pointer(&s.now)), 6: 0,
+	}
+	switch n := w.Wait(&s.ask, timeout); {
+	case n < 0:
+		return 0, fmt.Errorf("selector: ppoll: %w", unix.Errno(-n))
+	case n == 0:
+		return 0, nil
+	}
+	if s.poll[0].Revents != 0 {
+		s.drain()
+	}
+	return s.polled(events), nil
+}
+
 // polled reports what ppoll found.
 func (s *direct) polled(events []Event) int {
-	k := 0
-	for i := 1; i < len(s.poll) && k < len(events); i++ {
-		r := s.poll[i].Revents
+	k, total := 0, len(s.poll)-1
+	for n := 0; n < total && k < len(events); n++ {
+		if s.from++; s.from > total {
+			s.from = 1
+		}
+		r := s.poll[s.from].Revents
 		if r == 0 {
 			continue
 		}
 		events[k] = Event{
-			Token:    s.tokens[i],
+			Token:    s.tokens[s.from],
 			Readable: r&^unix.POLLOUT != 0,
 			Writable: r&(unix.POLLOUT|unix.POLLERR|unix.POLLHUP) != 0,
 		}

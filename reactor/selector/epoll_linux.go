@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/reactor/internal/syswait"
 )
 
 // wakeToken marks the eventfd; no descriptor may be added with it.
@@ -19,8 +21,10 @@ const maxEvents = 256
 
 type epoll struct {
 	waker
-	fd     int
-	events [maxEvents]unix.EpollEvent
+	fd      int
+	watched int // descriptors, without the waker's
+	ask     syswait.Call
+	events  [maxEvents]unix.EpollEvent
 }
 
 func newEpoll(b BusyPoll) (Selector, error) {
@@ -50,7 +54,11 @@ func newEpoll(b BusyPoll) (Selector, error) {
 const inputEvents = unix.EPOLLIN | unix.EPOLLRDHUP
 
 func (s *epoll) Add(fd int, token uint64) error {
-	return s.control(unix.EPOLL_CTL_ADD, fd, token, inputEvents)
+	if err := s.control(unix.EPOLL_CTL_ADD, fd, token, inputEvents); err != nil {
+		return err
+	}
+	s.watched++
+	return nil
 }
 
 func (s *epoll) Write(fd int, token uint64, on bool) error {
@@ -65,6 +73,7 @@ func (s *epoll) Remove(fd int) error {
 	if err := unix.EpollCtl(s.fd, unix.EPOLL_CTL_DEL, fd, nil); err != nil {
 		return fmt.Errorf("selector: epoll_ctl(DEL, %d): %w", fd, err)
 	}
+	s.watched--
 	return nil
 }
 
@@ -92,6 +101,23 @@ func (s *epoll) Wait(events []Event, timeout time.Duration) (int, error) {
 		}
 		return 0, fmt.Errorf("selector: epoll_wait: %w", err)
 	}
+	return s.report(events, n), nil
+}
+
+func (s *epoll) Spin(events []Event, timeout time.Duration, w *Waiter) (int, error) {
+	s.ask.None = s.watched == 0
+	s.ask.Args = [...]uintptr{
+		unix.SYS_EPOLL_PWAIT, uintptr(s.fd), uintptr(unsafe.Pointer(&s.events)), uintptr(min(len(events), maxEvents)), 6: 0,
+	}
+	n := w.Wait(&s.ask, timeout)
+	if n < 0 {
+		return 0, fmt.Errorf("selector: epoll_wait: %w", unix.Errno(-n))
+	}
+	return s.report(events, n), nil
+}
+
+// report translates the first n events that the kernel has filled in.
+func (s *epoll) report(events []Event, n int) int {
 	k := 0
 	for i := range s.events[:n] {
 		e := &s.events[i]
@@ -107,7 +133,7 @@ func (s *epoll) Wait(events []Event, timeout time.Duration) (int, error) {
 		}
 		k++
 	}
-	return k, nil
+	return k
 }
 
 func (s *epoll) wait(room int, timeout time.Duration) (int, unix.Errno) {

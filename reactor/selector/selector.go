@@ -10,6 +10,8 @@ package selector
 import (
 	"fmt"
 	"time"
+
+	"github.com/boomnet-go/boomnet/reactor/internal/syswait"
 )
 
 // Kind names a selector.
@@ -55,6 +57,15 @@ type Event struct {
 	Readable, Writable bool
 }
 
+// Word is a word in memory that ends a Spin when it no longer holds what was seen
+// in it: the published index of a ring, the tail of a mailbox. Others write it, by
+// atomics.
+type Word = syswait.Word
+
+// Waiter is what Spin waits by: words, and whether the P is pinned. The zero value
+// is ready. It is its goroutine's own.
+type Waiter = syswait.Waiter
+
 // Selector watches descriptors. One goroutine uses it, but for Wake.
 type Selector interface {
 	// Add watches fd for input. token comes back with its events.
@@ -67,6 +78,14 @@ type Selector interface {
 	// does not wait and cannot block. It returns early, perhaps with 0, after
 	// a Wake or a signal.
 	Wait(events []Event, timeout time.Duration) (int, error)
+	// Spin is Wait for a thread that keeps its core: it asks without blocking, again
+	// and again, in the state that Go has for goroutines in a system call, until
+	// there is an event, one of w's words has changed or timeout, at most 1 s, has
+	// passed. A pinned P is let go meanwhile.
+	// Without descriptors to watch it looks at the words only, and a Wake is seen by
+	// the next Wait. In a build without the tag boomnet_wait, or on a machine that
+	// cannot have it (idle.Strategy.Check), it asks once.
+	Spin(events []Event, timeout time.Duration, w *Waiter) (int, error)
 	// Wake ends a Wait with a timeout that is under way, or the next one. It
 	// may be called on any goroutine. It costs the caller about 10 µs.
 	Wake() error

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package syswait
+
+func (c *Call) once() int { return 0 }

@@ -1,0 +1,16 @@
+//go:build !(boomnet_wait && linux && amd64)
+
+package syswait
+
+import "time"
+
+// Built says whether Wait waits.
+const Built = false
+
+// Usable reports whether the processor's time stamp counter can be waited by.
+func Usable() bool { return false }
+
+func pin()   {}
+func unpin() {}
+
+func (w *Waiter) wait(c *Call, _ time.Duration) int { return c.once() }
