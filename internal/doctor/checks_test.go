@@ -304,6 +304,7 @@ func TestChecks(t *testing.T) {
 	for _, c := range table {
 		names = append(names, c.name)
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			tr, ok := trials[c.name]
 			require.True(t, ok, "it needs a trial")
 			f := one(t, machines.Tuned(), tuned, c.name)
