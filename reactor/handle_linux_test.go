@@ -195,10 +195,12 @@ func TestAfterCloseEverythingIsRefused(t *testing.T) {
 // talks to them from another goroutine.
 func TestRun(t *testing.T) {
 	for _, sel := range []selector.Kind{selector.Epoll, selector.Direct} {
-		for _, strategy := range []idle.Strategy{idle.Backoff, idle.Yield, idle.Park(time.Second)} {
+		for _, strategy := range append(waiting(), idle.Backoff, idle.Yield, idle.Park(time.Second)) {
 			t.Run(sel.String()+"/"+strategy.String(), func(t *testing.T) {
 				cpu := firstCPU(t)
-				r, err := New(Config{Selector: sel, Idle: strategy, CPU: affinity.Fixed(cpu)})
+				cfg := Config{Selector: sel, Idle: strategy, CPU: affinity.Fixed(cpu)}
+				allow(t, &cfg)
+				r, err := New(cfg)
 				require.NoError(t, err)
 				ctx, cancel := context.WithCancel(context.Background())
 				done := make(chan error)

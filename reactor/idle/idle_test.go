@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/reactor/internal/syswait"
 )
 
 func TestParse(t *testing.T) {
@@ -18,6 +20,8 @@ func TestParse(t *testing.T) {
 		"park(1s)":   Park(time.Second),
 		"sleep-ns":   Park(time.Microsecond),
 		"sleep-ms":   Park(time.Millisecond),
+		"spin-wait":  SpinWait,
+		"exclusive":  Exclusive,
 	} {
 		got, err := Parse(alias)
 		require.NoError(t, err, alias)
@@ -39,6 +43,8 @@ func TestZeroStrategyIsBackoff(t *testing.T) {
 	require.False(t, Strategy{}.Busy())
 	require.True(t, Spin.Busy())
 	require.True(t, Noop.Busy())
+	require.True(t, SpinWait.Busy())
+	require.True(t, Exclusive.Busy())
 }
 
 func TestBackoffSpinsYieldsThenParksLongerAndLonger(t *testing.T) {
@@ -71,6 +77,36 @@ func TestBusyStrategiesNeverPark(t *testing.T) {
 		for range 1000 {
 			require.Zero(t, w.Idle(0), s)
 		}
+	}
+}
+
+func TestWaitsFollowEveryTurn(t *testing.T) {
+	for _, s := range []Strategy{SpinWait, Exclusive} {
+		require.True(t, s.Waits())
+		w := NewWaiter(s)
+		require.Equal(t, MaxWait, w.Idle(0))
+		require.Equal(t, MaxWait, w.Idle(3), "it begins with a look")
+	}
+	for _, s := range []Strategy{Noop, Spin, Yield, Backoff, Park(1)} {
+		require.False(t, s.Waits())
+		require.NoError(t, s.Check())
+	}
+}
+
+func TestCheckNamesWhatIsMissing(t *testing.T) {
+	for _, s := range []Strategy{SpinWait, Exclusive} {
+		err := s.Check()
+		switch {
+		case !syswait.Built:
+			require.ErrorIs(t, err, ErrBuildTag)
+			require.ErrorContains(t, err, "-tags boomnet_wait")
+		case !syswait.Usable():
+			require.ErrorIs(t, err, ErrCounter)
+		default:
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, s.String())
 	}
 }
 

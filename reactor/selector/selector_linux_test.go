@@ -1,6 +1,7 @@
 package selector
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +175,100 @@ func TestDirectReportsAllWithoutAsking(t *testing.T) {
 	require.Equal(t, []Event{{Token: 3, Readable: true}}, events[:n])
 }
 
+// spin is Spin until there is an event, for as long as a busy machine may need.
+func spin(t *testing.T, s Selector, events []Event, w *Waiter) int {
+	for start := time.Now(); time.Since(start) < long; {
+		n, err := s.Spin(events, time.Millisecond, w)
+		require.NoError(t, err)
+		if n > 0 {
+			return n
+		}
+	}
+	t.Fatal("Spin finds nothing")
+	return 0
+}
+
+func TestSpinFindsInputAndRoomToWrite(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, b := pair(t)
+		c, _ := pair(t)
+		var w Waiter
+		var events [8]Event
+		n, err := s.Spin(events[:], time.Millisecond, &w)
+		require.NoError(t, err)
+		require.Zero(t, n, "no descriptors")
+		require.NoError(t, s.Add(a, 5))
+		require.NoError(t, s.Add(c, 6))
+		n, err = s.Spin(events[:], time.Millisecond, &w)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		time.AfterFunc(time.Millisecond, func() { unix.Write(b, []byte("x")) })
+		n = spin(t, s, events[:], &w)
+		require.Equal(t, []Event{{Token: 5, Readable: true}}, events[:n])
+		require.NoError(t, s.Remove(a))
+		require.NoError(t, s.Write(c, 6, true))
+		n = spin(t, s, events[:], &w)
+		require.Equal(t, []Event{{Token: 6, Writable: true}}, events[:n])
+		require.NoError(t, s.Remove(c))
+		n, err = s.Spin(events[:], time.Millisecond, &w)
+		require.NoError(t, err)
+		require.Zero(t, n, "none again")
+	})
+}
+
+func TestSpinIsEndedByAWord(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, _ := pair(t)
+		for _, none := range []bool{true, false} {
+			if !none {
+				require.NoError(t, s.Add(a, 1))
+			}
+			var word uint64
+			w := Waiter{Words: []Word{{At: &word}}}
+			time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&word, 1) })
+			start := time.Now()
+			for atomic.LoadUint64(&word) == 0 && time.Since(start) < long {
+				n, err := s.Spin(make([]Event, 4), time.Second, &w)
+				require.NoError(t, err)
+				require.Zero(t, n)
+			}
+			require.Less(t, time.Since(start), time.Second)
+		}
+	})
+}
+
+func TestSpinNoticesAWake(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		a, _ := pair(t)
+		require.NoError(t, s.Add(a, 1))
+		require.NoError(t, s.Wake())
+		start := time.Now()
+		n, err := s.Spin(make([]Event, 4), time.Second, new(Waiter))
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Less(t, time.Since(start), time.Second)
+	})
+}
+
+func TestSpinWithMoreReadyThanRoomForEvents(t *testing.T) {
+	each(t, func(t *testing.T, s Selector, k Kind) {
+		const sockets = 5
+		for i := range sockets {
+			a, b := pair(t)
+			require.NoError(t, s.Add(a, uint64(i)))
+			unix.Write(b, []byte("x"))
+		}
+		seen := map[uint64]bool{}
+		var events [2]Event
+		for range 2 * sockets {
+			for _, e := range events[:spin(t, s, events[:], new(Waiter))] {
+				seen[e.Token] = true
+			}
+		}
+		require.Len(t, seen, sockets, "nobody may starve")
+	})
+}
+
 func TestParseKind(t *testing.T) {
 	for _, k := range []Kind{Epoll, Direct} {
 		got, err := ParseKind(k.String())
@@ -194,6 +289,8 @@ func TestWaitDoesNotAllocate(t *testing.T) {
 		var events [8]Event
 		require.Zero(t, testing.AllocsPerRun(100, func() { s.Wait(events[:], 0) }))
 		require.Zero(t, testing.AllocsPerRun(100, func() { s.Wait(events[:], time.Microsecond) }))
+		var w Waiter
+		require.Zero(t, testing.AllocsPerRun(100, func() { s.Spin(events[:], time.Microsecond, &w) }))
 	})
 }
 

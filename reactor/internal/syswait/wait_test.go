@@ -1,0 +1,295 @@
+//go:build boomnet_wait && linux && amd64
+
+package syswait
+
+import (
+	"bytes"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// These tests need a counter that can be waited by, as any machine has that this is
+// meant for. Hypervisors may hide it.
+func usable(t testing.TB) {
+	if !Usable() {
+		t.Skip("the processor says that its time stamp counter is not invariant")
+	}
+}
+
+const long = 10 * time.Second
+
+// What is relied on in this release of Go. When a new one fails here, read its
+// proc.go (entersyscall, exitsyscall, retake) before it goes on the list.
+func TestThisReleaseOfGo(t *testing.T) {
+	usable(t)
+	require.True(t, known(runtime.Version()), "%s is not in releases: was its runtime read?", runtime.Version())
+	require.NotZero(t, offsetOfP, "m.p was not found")
+	require.Equal(t, offsetOfP, findP(), "found elsewhere")
+
+	// It is the P: set while running, 0 without.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, without, after [wordsOfM]uintptr
+	withoutP(&before, &without, &after)
+	require.NotZero(t, before[offsetOfP/8])
+	require.Zero(t, without[offsetOfP/8])
+	// A p begins with its id.
+	id := procPin()
+	snap(&before)
+	got := **(**int32)(unsafe.Pointer(&before[offsetOfP/8]))
+	procUnpin()
+	require.EqualValues(t, id, got)
+}
+
+func TestKnownReleases(t *testing.T) {
+	for version, want := range map[string]bool{
+		releases[0]: true, releases[0] + ".8": true, releases[0] + "rc1": true, releases[0] + ".1 X:arenas": true, releases[0] + "-custom": true,
+		releases[0] + "0": false, "go1.9": false, "devel go1.99-abcdef": false, "": false,
+	} {
+		require.Equal(t, want, known(version), version)
+	}
+}
+
+func TestTheCounterIsCalibrated(t *testing.T) {
+	usable(t)
+	from, ticks := time.Now(), rdtsc()
+	time.Sleep(20 * time.Millisecond)
+	took, counted := time.Since(from), rdtsc()-ticks
+	require.InEpsilon(t, float64(toTicks(took)), float64(counted), 0.05)
+	require.Less(t, toTicks(MaxWait), uint64(1)<<63, "no overflow")
+}
+
+func TestACounterThatLiesIsNotBelieved(t *testing.T) {
+	for _, c := range []struct{ ticks, nanos uint64 }{{0, 1000}, {1000, 0}, {99, 1000}, {16001, 1000}, {1 << 63, 1}} {
+		require.Zero(t, rate(sample{}, sample{c.ticks, int64(c.nanos)}), c)
+	}
+	require.EqualValues(t, 3<<shift, rate(sample{5, 7}, sample{3005, 1007}))
+}
+
+func TestWaitLastsAsLongAsItShould(t *testing.T) {
+	usable(t)
+	var w Waiter
+	for _, d := range []time.Duration{time.Microsecond, 50 * time.Microsecond, 5 * time.Millisecond} {
+		start := time.Now()
+		require.Zero(t, w.Wait(&nothing, d))
+		require.GreaterOrEqual(t, time.Since(start), d*99/100)
+	}
+	start := time.Now()
+	w.Wait(&nothing, -1)
+	w.Wait(&nothing, 0)
+	require.Less(t, time.Since(start), long)
+}
+
+// A counter that stands still, or has gone back, does not make a wait endless.
+func TestRoundsEndAWait(t *testing.T) {
+	usable(t)
+	s := stay{end: 1 << 62, rounds: 1000, p: offsetOfP}
+	require.Zero(t, wait(&Waiter{}, &nothing, &s))
+	s.slice, s.p = 1<<61, 0
+	require.Zero(t, wait(&Waiter{}, &nothing, &s))
+}
+
+// Where m.p is not known there are slices, one after the other.
+func TestSlices(t *testing.T) {
+	usable(t)
+	s := stay{slice: toTicks(slice), rounds: 1 << 40}
+	s.end = rdtsc() + toTicks(time.Millisecond)
+	require.Zero(t, wait(&Waiter{}, &nothing, &s))
+	require.GreaterOrEqual(t, rdtsc(), s.end)
+}
+
+func TestAWordEndsAWait(t *testing.T) {
+	usable(t)
+	for _, pinned := range []bool{false, true} {
+		runtime.LockOSThread()
+		var words [3]uint64
+		var w Waiter
+		for i := range words {
+			w.Words = append(w.Words, Word{At: &words[i]})
+		}
+		words[2] = 7
+		w.Words[2].Seen = 7
+		for i := range words {
+			time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&words[i], 1) })
+			if pinned {
+				w.Pin()
+			}
+			start := time.Now()
+			for time.Since(start) < long && atomic.LoadUint64(&words[i]) == w.Words[i].Seen {
+				w.Wait(&nothing, MaxWait)
+			}
+			took := time.Since(start)
+			require.Equal(t, pinned, w.Unpin())
+			require.Less(t, took, MaxWait, "word %d", i)
+			w.Wait(&nothing, long) // changed already
+			w.Words[i].Seen++
+		}
+		runtime.UnlockOSThread()
+	}
+}
+
+// polling asks for input on fd. It must be in the heap, where things stay.
+type polling struct {
+	fds  [1]unix.PollFd
+	call Call
+}
+
+//go:noinline
+func newPolling(fd int) *polling {
+	p := &polling{fds: [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}}
+	p.call.Args = [7]uintptr{unix.SYS_POLL, uintptr(unsafe.Pointer(p)), 1}
+	return p
+}
+
+func TestTheSystemCallEndsAWait(t *testing.T) {
+	usable(t)
+	var fds [2]int
+	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	p := newPolling(fds[0])
+	call := &p.call
+	var w Waiter
+	require.Zero(t, w.Wait(call, time.Millisecond))
+	time.AfterFunc(time.Millisecond, func() { unix.Write(fds[1], []byte("x")) })
+	start := time.Now()
+	for w.Wait(call, MaxWait) == 0 && time.Since(start) < long {
+	}
+	require.Less(t, time.Since(start), MaxWait)
+	require.Equal(t, 1, w.Wait(call, long))
+
+	bad := &Call{Args: [7]uintptr{unix.SYS_EPOLL_PWAIT, ^uintptr(0), uintptr(unsafe.Pointer(p)), 1}}
+	require.Equal(t, -int(unix.EBADF), w.Wait(bad, long), "an errno ends it")
+	require.Equal(t, -int(unix.EBADF), bad.once())
+	require.Equal(t, 1, call.once())
+	require.Zero(t, nothing.once())
+	runtime.KeepAlive(p)
+}
+
+// waiters wait, pinned or not, over a system call and a word, until the returned
+// function is called, which says how often they came back.
+func waiters(t *testing.T) (stop func() (returns int64)) {
+	usable(t)
+	var end uint64
+	var returns atomic.Int64
+	done := make(chan struct{})
+	const n = 2
+	for i := range n {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			runtime.LockOSThread()
+			var fds [2]int
+			if unix.Pipe2(fds[:], unix.O_CLOEXEC) != nil {
+				return
+			}
+			defer unix.Close(fds[0])
+			defer unix.Close(fds[1])
+			p := newPolling(fds[0])
+			w := Waiter{Words: []Word{{At: &end}}}
+			if i == 1 {
+				w.Pin()
+			}
+			for atomic.LoadUint64(&end) == 0 {
+				w.Wait(&p.call, 200*time.Microsecond)
+				returns.Add(1)
+			}
+			w.Unpin()
+			runtime.KeepAlive(p)
+		}()
+	}
+	return func() int64 {
+		atomic.StoreUint64(&end, 1)
+		for range n {
+			<-done
+		}
+		return returns.Load()
+	}
+}
+
+// stormTime is how long the runtime is made to look at waiters, in each test.
+const stormTime = 300 * time.Millisecond
+
+func storm(t *testing.T, f func()) {
+	stop := waiters(t)
+	for until := time.Now().Add(stormTime); time.Now().Before(until); {
+		f()
+	}
+	require.Positive(t, stop())
+}
+
+var sink atomic.Pointer[[]byte]
+
+func TestCollectionsWhileWaiting(t *testing.T) {
+	storm(t, func() {
+		for range 100 {
+			b := make([]byte, 4096)
+			sink.Store(&b)
+		}
+		runtime.GC()
+	})
+}
+
+func TestTheWorldStopsWhileWaiting(t *testing.T) {
+	var stats runtime.MemStats
+	storm(t, func() {
+		runtime.ReadMemStats(&stats)
+		debug.SetGCPercent(debug.SetGCPercent(100))
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - 1)
+	})
+}
+
+func TestStacksWhileWaiting(t *testing.T) {
+	buf := make([]byte, 1<<20)
+	seen := false
+	storm(t, func() {
+		n := runtime.Stack(buf, true)
+		seen = seen || bytes.Contains(buf[:n], []byte("syswait.wait("))
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&bytes.Buffer{}, 1))
+	})
+	require.True(t, seen, "a goroutine that waits shows where")
+}
+
+func TestProfilingWhileWaiting(t *testing.T) {
+	var profile bytes.Buffer
+	require.NoError(t, pprof.StartCPUProfile(&profile))
+	storm(t, func() { time.Sleep(time.Millisecond) })
+	pprof.StopCPUProfile()
+	require.NotZero(t, profile.Len())
+}
+
+func TestSignalsWhileWaiting(t *testing.T) {
+	pid := unix.Getpid()
+	storm(t, func() { unix.Kill(pid, unix.SIGURG) }) // the one the runtime ignores
+}
+
+func TestWaitDoesNotAllocate(t *testing.T) {
+	usable(t)
+	var word uint64
+	w := Waiter{Words: []Word{{At: &word}}}
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		w.Wait(&nothing, time.Microsecond)
+		w.Pause(time.Microsecond)
+	}))
+}
+
+// BenchmarkReturn is a wait with nothing to wait for: the way there and back.
+func BenchmarkReturn(b *testing.B) {
+	usable(b)
+	var w Waiter
+	for b.Loop() {
+		w.Wait(&nothing, 0)
+	}
+}
