@@ -19,6 +19,9 @@ func drawJitter(c *term.Canvas, r *jitter.Report) {
 	}
 	writeFolded(c, "", text)
 	writeFolded(c, "", jitterSettings(r))
+	if r.Instead != "" {
+		writeFolded(c, "", "not the strategy asked for: "+r.Instead)
+	}
 
 	c.End()
 	drawCauses(c, r)

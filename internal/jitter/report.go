@@ -10,6 +10,7 @@ import (
 type Report struct {
 	Loop     Loop   `json:"loop"`
 	Idle     string `json:"idle,omitempty"`     // the reactor's idle strategy
+	Instead  string `json:"instead,omitempty"`  // why that is not the one asked for
 	Selector string `json:"selector,omitempty"` // the reactor's
 	Busy     int    `json:"busy_percent"`
 	CPU      int    `json:"cpu"` // -1: not pinned

@@ -11,6 +11,7 @@ import (
 	"github.com/boomnet-go/boomnet/affinity"
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/reactor"
+	"github.com/boomnet-go/boomnet/reactor/idle"
 )
 
 // Run runs a loop as cfg says and reports the gaps that it had. When ctx ends
@@ -47,7 +48,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	r.Loop, r.Busy, r.CPU, r.Stops = cfg.Loop, cfg.Busy, w.cpu, forced
 	if cfg.Loop == LoopReactor {
-		r.Idle, r.Selector = cfg.Idle.String(), cfg.Selector.String()
+		r.Idle, r.Selector = w.idle.String(), cfg.Selector.String()
+		if w.instead != nil {
+			r.Instead = w.instead.Error()
+		}
 		if cfg.Busy < 100 {
 			r.SeenFrom += int64(cfg.Wait)
 		}
@@ -64,7 +68,10 @@ type watch struct {
 	cfg    Config
 	cpu    int // -1: not pinned
 	source *threadSource
-	thread chan int // the loop's; it is sent once, or the channel closed
+	thread chan int // the loop's; it is sent at most once
+
+	idle    idle.Strategy // the reactor's
+	instead error         // why it is not the one asked for
 
 	// Of the goroutine of the loop, until it has ended.
 	det   *Detector
@@ -161,6 +168,7 @@ func (w *watch) reactor(ctx context.Context) error {
 		return err
 	}
 	defer r.Close() // where Run could not
+	w.idle, w.instead = r.Idle()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	over := make(chan struct{})
