@@ -21,8 +21,17 @@ type program struct {
 	ns      map[string][]float64 // by mode, one a round
 }
 
-// counts are enough for a tenth of a second of most.
-var counts = map[string]string{"oneway": "4000000", "roundtrip": "200000"}
+// count is enough for a tenth of a second of most; a channel wakes a thread for
+// each message of a round trip.
+func count(name, mode string) string {
+	switch {
+	case mode == "oneway":
+		return "4000000"
+	case name == "chan":
+		return "5000"
+	}
+	return "200000"
+}
 
 // bound ends a program that hangs.
 const bound = time.Minute
@@ -79,7 +88,7 @@ func contestants(cpus [2]int, extra []string) ([]program, error) {
 func (p *program) run(mode string) (l line, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.command[0], append(slices.Clone(p.command[1:]), mode, counts[mode])...)
+	cmd := exec.CommandContext(ctx, p.command[0], append(slices.Clone(p.command[1:]), mode, count(p.name, mode))...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -168,7 +168,7 @@ func (w *watch) reactor(ctx context.Context) error {
 		return err
 	}
 	defer r.Close() // where Run could not
-	w.idle, w.instead = r.Idle()
+	w.idle, w.instead = r.Idle(), r.IdleFallback()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	over := make(chan struct{})
