@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -52,21 +53,38 @@ func Current() (int, error) {
 // Pin makes the calling thread run on cpu alone, from now on and for good. The
 // caller holds runtime.LockOSThread and never unlocks, see the package comment.
 //
-// The error wraps ErrUnavailable when cpu is not one of Available, or the errno
-// of the kernel. The mask is read back: no error means that it holds. After an
+// CPUs that the kernel was started to isolate (isolcpus=) are not in the mask that
+// a process begins with, and may be pinned to all the same, as far as its cgroup
+// has them. The error wraps ErrUnavailable when cpu is neither one of these nor one
+// of Available, or the errno of the kernel. The mask is read back: no error means that it holds. After an
 // error the thread may be pinned or not: let it end.
 func Pin(cpu int) error {
 	available, err := Available()
 	if err != nil {
 		return err
 	}
-	if !available.Contains(cpu) {
+	if !available.Contains(cpu) && !bootIsolated(isolatedFile).Contains(cpu) {
 		return fmt.Errorf("%w: CPU %d, available are %s", ErrUnavailable, cpu, available)
 	}
 	if err := Move(0, Of(cpu)); err != nil {
 		return fmt.Errorf("affinity: pin to CPU %d: %w", cpu, err)
 	}
 	return nil
+}
+
+const isolatedFile = "/sys/devices/system/cpu/isolated"
+
+// bootIsolated are the CPUs of isolcpus=; none when that cannot be read.
+func bootIsolated(file string) Set {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Set{}
+	}
+	s, err := Parse(strings.TrimSpace(string(text)))
+	if err != nil {
+		return Set{}
+	}
+	return s
 }
 
 // Move makes a thread, of this process or another one, run on cpus only, until

@@ -145,7 +145,7 @@ func (t *Topology) candidates(p Policy, near Set) *candidates {
 		switch {
 		case !cpu.Online:
 			why = Offline
-		case !t.Process.Allowed.Contains(id):
+		case !t.pinnable(p).Contains(id):
 			why = NotAllowed
 		case p.Within != (Set{}) && !p.Within.Contains(id):
 			why = NotWithin

@@ -14,7 +14,7 @@ func machine(t *testing.T, fake machines.Machine, allowed string) *Topology {
 	t.Helper()
 	m := Read(fake)
 	if allowed != "" {
-		m.Process.Allowed = set(t, allowed)
+		m.Process.Allowed, m.Process.Cpuset = set(t, allowed), set(t, allowed)
 	}
 	return m
 }
@@ -257,4 +257,22 @@ func sound(t *testing.T, m *Topology, n int, p Policy) {
 		require.Equal(t, Set{}, x.CPUs.And(chosen), x.Why)
 	}
 	require.False(t, slices.ContainsFunc(plan.Placements, func(at Placement) bool { return at == Unbound }))
+}
+
+// isolcpus= takes a CPU out of every mask; that is no reason not to choose it.
+func TestPlaceOnIsolatedCPUsOutsideOfTheMask(t *testing.T) {
+	top := &Topology{
+		CPUs:     []CPU{{ID: 0, Online: true}, {ID: 1, Online: true, Core: 1}, {ID: 2, Online: true, Core: 2}},
+		Isolated: Of(1, 2), Process: Process{Allowed: Of(0)},
+	}
+	plan, err := top.Place(1, Policy{Kind: KindSpread, PreferIsolated: true})
+	require.NoError(t, err)
+	cpu, _ := plan.Placements[0].CPU()
+	require.Contains(t, []int{1, 2}, cpu)
+
+	top.Process.Cpuset = Of(0, 2) // the cgroup lacks CPU 1
+	plan, err = top.Place(1, Policy{Kind: KindSpread, PreferIsolated: true})
+	require.NoError(t, err)
+	cpu, _ = plan.Placements[0].CPU()
+	require.Equal(t, 2, cpu)
 }

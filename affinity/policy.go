@@ -73,6 +73,8 @@ type Policy struct {
 	AvoidCPU0 bool // not CPU 0, which takes what can run anywhere
 	AvoidSlow bool // only the fastest kind of core, where cores differ
 
+	// Either of these takes isolated CPUs also where they are not in the mask, as
+	// isolcpus= has taken them out of every mask and Pin reaches them.
 	PreferIsolated bool // isolated CPUs before all others
 	OnlyIsolated   bool // and no others
 

@@ -146,6 +146,20 @@ type Process struct {
 	Period time.Duration `json:"period_ns,omitempty"`
 }
 
+// pinnable are the CPUs that a thread of the process may be pinned to: those of its
+// mask; for a policy that wants isolated ones these, too, which isolcpus= has taken
+// out of every mask, unless the cgroup lacks them.
+func (t *Topology) pinnable(p Policy) Set {
+	if !p.PreferIsolated && !p.OnlyIsolated {
+		return t.Process.Allowed
+	}
+	isolated := t.Isolated
+	if t.Process.Cpuset != (Set{}) {
+		isolated = isolated.And(t.Process.Cpuset)
+	}
+	return t.Process.Allowed.Or(isolated)
+}
+
 // QuotaCPUs is the quota as a number of CPUs, 0 when there is none.
 func (p Process) QuotaCPUs() float64 {
 	if p.Period <= 0 {
