@@ -22,12 +22,11 @@ func mask(e *exam) found {
 	if missing == (affinity.Set{}) {
 		return good("may use %s", p.Allowed)
 	}
-	why := ""
-	if missing.Within(e.topology.Isolated) {
-		why = " (isolcpus takes them out of everybody's mask)"
+	if missing.Within(e.topology.Isolated) && (p.Cpuset == (affinity.Set{}) || missing.Within(p.Cpuset)) {
+		return good("may use %s, and pin to the isolated %s, which isolcpus takes out of everybody's mask", p.Allowed, missing)
 	}
 	all := p.Allowed.Or(e.cores).String()
-	return bad("may use %s, reactor cores %s not among them%s", p.Allowed, missing, why).
+	return bad("may use %s, reactor cores %s not among them", p.Allowed, missing).
 		by("unit: CPUAffinity="+all+", and AllowedCPUs= of its slice; docker run --cpuset-cpus "+all, "taskset -c "+all+" PROGRAM")
 }
 
