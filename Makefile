@@ -6,7 +6,7 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak external netns bench-peers ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak ring-stress external netns bench-peers bench-here bench-jitter ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ autobahn-full: ## All 517 of Autobahn's cases over both, half an hour (needs a P
 soak: ## A thousand endpoints under random faults, for a minute each over TCP and TLS
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
 
+ring-stress: ## 10^8 messages through each ring under each condition, many minutes
+	BOOMNET_RING_STRESS=100000000 go test -count=1 -timeout 3h -run 'Stress|NoWake' -v ./reactor/ring
+
 external: ## Tests against name servers, proxies, OpenSSL, shells, linters (root on Debian installs them)
 	.ci/run external
 
@@ -59,6 +62,12 @@ netns: ## Cut the cable, and choose the way out, between network namespaces (nee
 
 bench-peers: ## Our clients beside the C floor and other Go libraries (needs two CPUs; a C compiler for the floor)
 	cd bench && go run ./cmd/compare -clients boomnet,boomnet-reactor,gws,gobwas,coder,gorilla
+
+bench-here: ## What the parts of a turn cost on this machine, on each CPU
+	go run ./cmd/boomctl bench
+
+bench-jitter: ## What keeps loops from running, beside a loop in C (needs two CPUs; a C compiler for that)
+	cd bench && go run ./cmd/jitter -stops 100ms
 
 ci: ## Everything that must hold before a change is merged
 	.ci/run

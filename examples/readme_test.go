@@ -74,7 +74,20 @@ var (
 	orders *Orders
 	order  []byte
 	buf    []byte
+	book   Book
+	feed   *Feed
 )
+
+type Trade struct{ Price, Size int64 }
+
+type Book struct{}
+
+func (*Book) Apply(*Trade) {}
+
+type Feed struct {
+	endpoint.WebSocket
+	out *reactor.Sender[Trade]
+}
 
 func main() {}
 `
