@@ -262,7 +262,7 @@ func TestTheLifeOfAnEndpointMayBlock(t *testing.T) {
 		t.Cleanup(f.cleanUp)
 		id := open(t, r, f)
 		for n := range int64(3) {
-			f.hangUp()
+			require.NoError(t, r.post(mailOf(f.hangUp))) // the connectors' order with it is the reactor's
 			require.True(t, eventually(func() bool { i, _ := r.Lookup(id); return i.Opens == n+2 }))
 		}
 		require.NoError(t, Deregister(r, Handle[*blocking]{id}))
