@@ -6,7 +6,7 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak ring-stress external netns bench-peers bench-here bench-jitter ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak ring-stress wait external netns bench-peers bench-here bench-jitter ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ soak: ## A thousand endpoints under random faults, for a minute each over TCP an
 
 ring-stress: ## 10^8 messages through each ring under each condition, many minutes
 	BOOMNET_RING_STRESS=100000000 go test -count=1 -timeout 3h -run 'Stress|NoWake' -v ./reactor/ring
+
+wait: ## The tests of the strategies that wait in system-call state (linux/amd64)
+	.ci/run wait
 
 external: ## Tests against name servers, proxies, OpenSSL, shells, linters (root on Debian installs them)
 	.ci/run external

@@ -49,12 +49,19 @@ func (p *published) read(kind string) (names []string, cells map[string]stats.Va
 		if b.Kind != kind {
 			continue
 		}
-		names = append(names, b.Parent+"/"+b.Name)
-		cells = make(map[string]stats.Value)
+		found := make(map[string]stats.Value)
 		for i := range b.Cells {
 			var v stats.Value
-			require.NoError(p.t, b.Cells[i].Read(&v))
-			cells[b.Cells[i].Desc().Name] = v
+			err := b.Cells[i].Read(&v)
+			if errors.Is(err, stats.ErrFreed) {
+				found = nil // it has gone since Blocks
+				break
+			}
+			require.NoError(p.t, err)
+			found[b.Cells[i].Desc().Name] = v
+		}
+		if found != nil {
+			names, cells = append(names, b.Parent+"/"+b.Name), found
 		}
 	}
 	return names, cells
