@@ -141,12 +141,12 @@ func TestConnectExitStatus(t *testing.T) {
 	}
 
 	t.Run("trusted", func(t *testing.T) {
-		o := connectTo(t, t.Context(), nil, "--cacert", ca, "--for", "50ms", secure)
+		o := connectTo(t, t.Context(), nil, "--cacert", ca, "--for", "1s", secure)
 		require.Equal(t, exitOK, o.status, o.stderr)
 		require.NotContains(t, o.stderr, "WARNING")
 	})
 	t.Run("insecure", func(t *testing.T) {
-		o := connectTo(t, t.Context(), nil, "--insecure", "--quiet", "--for", "50ms", secure)
+		o := connectTo(t, t.Context(), nil, "--insecure", "--quiet", "--for", "1s", secure)
 		require.Equal(t, exitOK, o.status, o.stderr)
 		require.Contains(t, o.stderr, "WARNING: --insecure")
 	})

@@ -45,7 +45,7 @@ var policies = []string{"other", "fifo", "rr", "batch", "4", "idle", "deadline",
 func (t *Task) parseStat(text string) error {
 	// pid (name) state …: the name may hold anything, so from its end on.
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	const state, nice, processor, priority, policy = 3 - 3, 19 - 3, 39 - 3, 40 - 3, 41 - 3 // as proc(5) counts, from the state on
+	const state, nice, processor, priority, policy = 0, 16, 36, 37, 38 // proc(5) counts from 1, and the state is its third
 	if len(fields) <= policy {
 		return fmt.Errorf("%d fields after the name, want more than %d", len(fields), policy)
 	}
