@@ -70,7 +70,7 @@ func drawErrorLogs(c *term.Canvas, logs []errorLog, processes int, now time.Time
 
 // draw draws the records with their whole texts.
 func (l *errorLog) draw(c *term.Canvas, now time.Time) {
-	const counts, times, gap = 10, 13, 2
+	const counts, times, gap = 8, 12, 2
 	const before = counts + 2*times + gap
 	c.Right(term.Dim, counts, "count").Right(term.Dim, times, "last").Right(term.Dim, times, "first").Put(term.Dim, "  text").End()
 	for _, r := range l.records {

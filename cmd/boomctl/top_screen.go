@@ -97,8 +97,9 @@ func (t *topScreen) arrange() {
 		}
 		t.choose(i, at)
 	}
+	there := [focuses]int{len(t.rows.reactors), len(t.rows.endpoints), len(t.rows.rings)}
 	for range focuses {
-		if len(t.tables[t.focus]) > 0 {
+		if there[t.focus] > 0 { // if only the filter hides them the focus waits here
 			break
 		}
 		t.focus = (t.focus + 1) % focuses
@@ -169,11 +170,14 @@ func (t *topScreen) drawTitle(c *term.Canvas) {
 		c.Edge(term.Dim, s.at.Format("15:04:05 "))
 	}
 	c.End()
+	if t.filter != "" && !t.typing {
+		c.Put(term.Cyan, fmt.Sprintf(" /%s  %s of %s", t.filter, term.Count(int64(len(t.shown.endpoints))), plural(len(t.rows.endpoints), "endpoint")))
+	}
 	for i, e := range t.ended {
 		if i > 0 {
 			c.Put(term.Yellow, ";")
 		}
-		c.Put(term.Yellow, fmt.Sprintf(" %s (%d) has ended, %s", e.Name, e.PID, ago(s.at.Sub(e.at).Round(time.Second))))
+		c.Put(term.Yellow, fmt.Sprintf(" %s (%d) ended %s", e.Name, e.PID, ago(s.at.Sub(e.at).Round(time.Second))))
 	}
 	if len(s.failed) > 0 {
 		c.Put(term.Red, " "+s.failed[0].Error())
@@ -191,8 +195,9 @@ func (t *topRows) down() (n int) {
 	return n
 }
 
-// drawSelected draws a line about the selected row: whose it is, and of an endpoint
-// since when it is in its state and why it was lost last.
+// drawSelected draws a line about the selected row: which of how many it is when
+// not all are shown, whose it is, and of an endpoint since when it is in its state
+// and why it was lost last.
 func (t *topScreen) drawSelected(c *term.Canvas, more bool) {
 	b := t.selected[t.focus]
 	switch {
@@ -200,11 +205,16 @@ func (t *topScreen) drawSelected(c *term.Canvas, more bool) {
 		c.Put(term.Dim, " more below")
 	case t.page != pageTables || b == nil:
 	default:
+		if n := len(t.tables[t.focus]); n > t.room {
+			c.Put(term.Dim, fmt.Sprintf(" %s of %s ", term.Count(int64(t.at[t.focus]+1)), term.Count(int64(n))))
+		}
 		c.Put(term.Bold, " "+b.name)
 		if b.parent != "" {
 			c.Put(term.Dim, " of "+b.parent)
 		}
-		c.Put(term.Dim, fmt.Sprintf(" in %s (%d)", b.process.Name, b.process.PID))
+		if len(t.sample.processes) > 1 {
+			c.Put(term.Dim, fmt.Sprintf(" in %s (%d)", b.process.Name, b.process.PID))
+		}
 		if since := b.value("since"); since > 0 && t.focus == focusEndpoints {
 			c.Put(term.Dim, " for ").Put(term.Plain, term.Duration(time.Duration(max(t.sample.mono-since, 0))))
 		}
@@ -241,8 +251,8 @@ func (t *topScreen) drawFooter(c *term.Canvas) {
 
 // drawNoProcess says that there is nothing to see.
 func drawNoProcess(c *term.Canvas, dir string) {
-	c.Put(term.Plain, " No process publishes counters in "+dir+".").End()
-	c.Put(term.Dim, " A program does with stats.Create and reactor.Config.Counters; boomctl demo does.").End()
+	writeFolded(c, " ", "No process publishes counters in "+dir+".")
+	writeFolded(c, " ", "A program does with stats.Create and reactor.Config.Counters; boomctl demo does.")
 }
 
 // drawTopHelp draws the keys.
@@ -252,7 +262,7 @@ func drawTopHelp(c *term.Canvas) {
 		{"Tab", "the next table: reactors, endpoints, rings"},
 		{"⏎ →", "all numbers of the row, its histograms, its errors"},
 		{"Esc ←", "back; from the tables: no filter"},
-		{"/", "only rows with a text in name, reactor, state or process; !text: without"},
+		{"/", "only rows with a text in name, reactor, state or process; !: without"},
 		{"o", "only endpoints that are not open, or all again"},
 		{"s S", "sort the table by the next, the previous column"},
 		{"r", "reverse the order"},

@@ -116,14 +116,6 @@ func (h *headings) right(width int, text, column string) *headings {
 	return h
 }
 
-// end ends the line of headings; it says how many rows are not shown.
-func (h *headings) end(from, to, n int) {
-	if to-from < n {
-		h.c.Edge(term.Dim, fmt.Sprintf("%d–%d of %s", from+1, to, term.Count(int64(n))))
-	}
-	h.c.End()
-}
-
 func (t *topScreen) drawReactors(c *term.Canvas, rows []topReactor, room int) {
 	from, to := t.window(focusReactors, len(rows), room)
 	wide := c.Width() >= topWide
@@ -133,7 +125,7 @@ func (t *topScreen) drawReactors(c *term.Canvas, rows []topReactor, room int) {
 	if wide {
 		h.right(10, "parks/s", "").right(11, "endpoints", "").left(10, "  selector", "")
 	}
-	h.end(from, to, len(rows))
+	c.End()
 	for i := from; i < to; i++ {
 		r := &rows[i]
 		style := t.mark(c, focusReactors, r.block)
@@ -141,7 +133,7 @@ func (t *topScreen) drawReactors(c *term.Canvas, rows []topReactor, room int) {
 		if r.CPU < 0 {
 			cpu = "any"
 		}
-		c.Left(style, 14, r.Name).Right(term.Dim, 8, strconv.Itoa(r.PID)).Right(term.Plain, 5, cpu).Put(term.Plain, "  ").Left(term.Plain, 10, r.Idle).
+		c.Left(style, 14, term.Clip(r.Name, 13)).Right(term.Dim, 8, strconv.Itoa(r.PID)).Right(term.Plain, 5, cpu).Put(term.Plain, "  ").Left(term.Plain, 10, r.Idle).
 			Right(term.Plain, 8, term.Rate(r.Turns)).Right(busyStyle(r.Busy), 8, fmt.Sprintf("%.1f %%", 100*r.Busy)).
 			Right(term.Plain, 9, nanos(r.Longest)).Right(term.Plain, 8, term.Rate(r.Work)).Right(countStyle(term.Yellow, r.Errors), 7, term.Count(r.Errors))
 		if wide {
@@ -187,14 +179,14 @@ func (t *topScreen) drawEndpoints(c *term.Canvas, rows []topEndpoint, room int) 
 	if widest {
 		h.left(11, "last loss", "")
 	}
-	h.end(from, to, len(rows))
+	c.End()
 	if len(rows) == 0 {
 		c.Put(term.Dim, " "+t.noEndpoints()).End()
 	}
 	for i := from; i < to; i++ {
 		e := &rows[i]
 		style := t.mark(c, focusEndpoints, e.block)
-		c.Left(style, name, e.Name).Left(stateStyle(e.state), 13, "● "+e.State).
+		c.Left(style, name, term.Clip(e.Name, name-1)).Left(stateStyle(e.state), 13, "● "+e.State).
 			Right(term.Plain, 8, term.Rate(e.Messages)).Right(term.Plain, 10, term.Bytes(int64(e.Bytes))).
 			Right(term.Plain, 9, latencyText(e.Latency.Count, e.Latency.P50)).Right(term.Plain, 9, latencyText(e.Latency.Count, e.Latency.P99))
 		if wide {
@@ -234,11 +226,12 @@ func (t *topScreen) drawRings(c *term.Canvas, rows []topRing, room int) {
 	from, to := t.window(focusRings, len(rows), room)
 	h := headingsOf(c, t, focusRings, ringColumns)
 	h.left(31, " ring", "name").left(14, "into", "").right(8, "msg/s", "offered").right(8, "depth", "depth").
-		right(8, "high", "high").right(10, "refused", "refused").end(from, to, len(rows))
+		right(8, "high", "high").right(10, "refused", "refused")
+	c.End()
 	for i := from; i < to; i++ {
 		r := &rows[i]
 		style := t.mark(c, focusRings, r.block)
-		c.Left(style, 30, r.Name).Left(term.Plain, 14, r.Reactor).Right(term.Plain, 8, term.Rate(r.Offered)).
+		c.Left(style, 30, term.Clip(r.Name, 29)).Left(term.Plain, 14, r.Reactor).Right(term.Plain, 8, term.Rate(r.Offered)).
 			Right(term.Plain, 8, term.Count(r.Depth)).Right(term.Plain, 8, term.Count(r.HighWater)).
 			Right(countStyle(term.Yellow, r.Refused), 10, term.Count(r.Refused)).End()
 	}
