@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -120,16 +121,21 @@ func (w *observer) discover(s *sample) error {
 		}
 	}
 	for _, f := range found {
-		if f.Err != nil {
+		switch {
+		case f.Stale && (!w.ended || f.Err != nil): // with Err nothing is left of it
+			continue
+		case f.Err != nil:
 			s.failed = append(s.failed, f.Err)
 			continue
-		}
-		if f.Stale && !w.ended || len(w.pids) > 0 && !slices.Contains(w.pids, f.PID) ||
-			slices.ContainsFunc(w.list, func(p *seenProcess) bool { return p.Path == f.Path }) {
+		case len(w.pids) > 0 && !slices.Contains(w.pids, f.PID),
+			slices.ContainsFunc(w.list, func(p *seenProcess) bool { return p.Path == f.Path }):
 			continue
 		}
 		v, err := stats.Attach(f.Path)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it has just ended
+			continue
+		case err != nil:
 			s.failed = append(s.failed, err)
 			continue
 		}
