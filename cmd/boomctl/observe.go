@@ -122,7 +122,7 @@ func (w *observer) discover(s *sample) error {
 	}
 	for _, f := range found {
 		switch {
-		case f.Stale && (!w.ended || f.Err != nil): // with Err nothing is left of it
+		case f.Stale && !w.ended, errors.Is(f.Err, fs.ErrNotExist): // nothing is left of it
 			continue
 		case f.Err != nil:
 			s.failed = append(s.failed, f.Err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stats"
@@ -153,7 +154,12 @@ func TestObserverSeesThatAProcessEnds(t *testing.T) {
 func TestObserverGoesOnWithoutWhatItCannotRead(t *testing.T) {
 	dir, f := newCounters(t)
 	newWatchedEndpoint(f, "a", "r0")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.stats"), []byte("nonsense"), 0o600))
+	other, err := os.OpenFile(filepath.Join(dir, "1.stats"), os.O_CREATE|os.O_RDWR, 0o600)
+	require.NoError(t, err)
+	defer other.Close()
+	_, err = other.WriteString("nonsense")
+	require.NoError(t, err)
+	require.NoError(t, unix.Flock(int(other.Fd()), unix.LOCK_EX), "as by a living process")
 	w := &observer{dir: dir}
 	defer w.close()
 	s, err := w.first()
