@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -75,7 +76,7 @@ func (c *topCmd) Run() error {
 	defer w.close()
 	screen := &topScreen{dir: w.dir, filter: c.Filter, all: c.Total, focus: focusEndpoints}
 	screen.order[focusEndpoints], screen.reverse[focusEndpoints] = order, c.Reverse
-	_, _, terminal := term.Size(os.Stdout)
+	width, _, terminal := term.Size(os.Stdout)
 	switch {
 	case c.JSON:
 		err = c.print(ctx, w, screen, writeTopJSON)
@@ -85,7 +86,10 @@ func (c *topCmd) Run() error {
 		if c.Count == 0 {
 			c.Count = 1
 		}
-		err = c.print(ctx, w, screen, writeTop)
+		if !terminal {
+			width = summaryWidth
+		}
+		err = c.print(ctx, w, screen, func(out io.Writer, t *topScreen) error { return writeTop(out, t, width) })
 	}
 	if err != nil {
 		return fmt.Errorf("top: %w", err)

@@ -35,9 +35,9 @@ func (c *topCmd) print(ctx context.Context, w *observer, t *topScreen, write fun
 	return nil
 }
 
-// writeTop writes a sample as a screen without a terminal: all rows, no colours.
-func writeTop(w io.Writer, t *topScreen) error {
-	c := term.NewCanvas(summaryWidth, false)
+// writeTop writes a sample as a screen that has no end: all rows, no colours.
+func writeTop(w io.Writer, t *topScreen, width int) error {
+	c := term.NewCanvas(width, false)
 	t.arrange()
 	t.selected = [focuses]*seenBlock{}
 	t.drawTitle(c)
