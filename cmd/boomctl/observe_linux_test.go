@@ -167,7 +167,9 @@ func TestObserverGoesOnWithoutWhatItCannotRead(t *testing.T) {
 	require.Len(t, s.failed, 1)
 	require.ErrorIs(t, s.failed[0], stats.ErrFormat)
 	require.Len(t, s.rows(false).endpoints, 1)
-	require.Contains(t, fakeTitle(s), "not a counters file")
+	screen := new(topScreen)
+	screen.see(s)
+	require.Contains(t, screen.drawn(t, 120, 24), "not a counters file", "below the title")
 
 	w = &observer{dir: dir, pids: []int{1}}
 	_, err = w.first()
@@ -177,12 +179,6 @@ func TestObserverGoesOnWithoutWhatItCannotRead(t *testing.T) {
 	s, err = w.first()
 	require.NoError(t, err)
 	require.Empty(t, s.blocks)
-}
-
-func fakeTitle(s *sample) string {
-	t := &topScreen{}
-	t.see(s)
-	return t.drawn(&testing.T{}, 120, 24)
 }
 
 // publishCounters in the environment makes this test binary a process that publishes

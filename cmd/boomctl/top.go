@@ -21,7 +21,7 @@ type topCmd struct {
 	PID []int `arg:"" optional:"" help:"Processes. Default: all of this user that publish counters."`
 
 	Interval time.Duration `default:"1s" placeholder:"TIME" help:"Time between two samples, 100ms to 1h (default ${default})."`
-	Filter   string        `placeholder:"TEXT" help:"Only endpoints and rings with it in their name, reactor or state; !TEXT: those without. --filter=!open shows what is down."`
+	Filter   string        `placeholder:"TEXT" help:"Only endpoints and rings with it in their name, reactor or state; !TEXT: those without. !open shows what is down."`
 	Sort     string        `default:"name" placeholder:"COLUMN" suggest:"name,reactor,state,messages,bytes,p50,p99,max,queue,reconnects" help:"Order of the endpoints: name, reactor, state, messages, bytes, p50, p99, max, queue, reconnects (default ${default}); numbers from the largest, states from the worst."`
 	Reverse  bool          `help:"Reverse the order."`
 	Total    bool          `help:"Latencies since the start, not since the sample before."`
@@ -46,7 +46,7 @@ func (*topCmd) about() about {
 		examples: []example{
 			{"Everything, live. Start boomctl demo in another terminal to see something.", "boomctl top"},
 			{"The endpoints with the worst tails first.", "boomctl top --sort p99"},
-			{"Only what is down, once a second for a minute, for a log.", "boomctl top --filter=!open --json --count 60 | jq -r '.endpoints[] | [.name, .state, .last_loss] | @tsv'"},
+			{"Only what is down, once a second for a minute, for a log.", "boomctl top --filter='!open' --json --count 60 | jq -r '.endpoints[] | [.name, .state, .last_loss] | @tsv'"},
 		},
 		environment: []entry{
 			boomnetDir,

@@ -64,6 +64,23 @@ func TestTopPictures(t *testing.T) {
 	}
 }
 
+// What is wrong has a colour, and what is right has none or green.
+func TestTopColours(t *testing.T) {
+	p := fakeDesk()
+	p.fakeReactor("stuck", 5, 0, 0, 0, fakeErrors(0))
+	c := term.NewCanvas(120, true)
+	fakeScreen(p).draw(c, 40)
+	got := c.String()
+	for text, style := range map[string]term.Style{
+		"● failed": term.Red, "● backoff": term.Yellow, "● connecting": term.Cyan, "● open": term.Green,
+		"61.0 %": term.Yellow, "1,246": term.Yellow, "17": term.Yellow, "1.70 kB": term.Yellow, ", 3 not open": term.Yellow, "7": term.Yellow,
+	} {
+		require.Contains(t, got, "\x1b["+string(style)+"m"+text, text)
+	}
+	require.Regexp(t, `stuck +.*\x1b\[31m0\x1b\[0m`, got, "it does not turn")
+	require.NotContains(t, got, "\x1b[33m0\x1b[0m", "nothing is nothing to worry about")
+}
+
 func TestTopFitsAnyTerminal(t *testing.T) {
 	desk, many := fakeDesk(), fakeMany(50)
 	for _, page := range []term.Key{term.KeyUnknown, term.KeyEnter, 'e', 'h', '/'} {

@@ -134,7 +134,7 @@ func (t *topScreen) drawReactors(c *term.Canvas, rows []topReactor, room int) {
 			cpu = "any"
 		}
 		c.Left(style, 14, term.Clip(r.Name, 13)).Right(term.Dim, 8, strconv.Itoa(r.PID)).Right(term.Plain, 5, cpu).Put(term.Plain, "  ").Left(term.Plain, 10, r.Idle).
-			Right(term.Plain, 8, term.Rate(r.Turns)).Right(busyStyle(r.Busy), 8, fmt.Sprintf("%.1f %%", 100*r.Busy)).
+			Right(turnsStyle(r), 8, term.Rate(r.Turns)).Right(busyStyle(r.Busy), 8, fmt.Sprintf("%.1f %%", 100*r.Busy)).
 			Right(term.Plain, 9, nanos(r.Longest)).Right(term.Plain, 8, term.Rate(r.Work)).Right(countStyle(term.Yellow, r.Errors), 7, term.Count(r.Errors))
 		if wide {
 			c.Right(term.Plain, 10, term.Rate(r.Parks)).Right(term.Plain, 11, term.Count(int64(r.Endpoints))).
@@ -242,6 +242,15 @@ func latencyText(count, ns int64) string {
 		return "–"
 	}
 	return nanos(ns)
+}
+
+// turnsStyle tells of a reactor that does not turn: a handler blocks, or nobody
+// drives it. One that waits turns a thousand times a second.
+func turnsStyle(r *topReactor) term.Style {
+	if c := r.block.byName["turns"]; c != nil && c.samples > 1 && r.Turns == 0 {
+		return term.Red
+	}
+	return term.Plain
 }
 
 func busyStyle(share float64) term.Style {
