@@ -26,6 +26,7 @@ type View struct {
 // BlockView is a Block in another process.
 type BlockView struct {
 	Kind, Name, Parent string
+	ID                 uint64     // no other Block of this file has or gets it
 	Cells              []CellView // in the order in which they were made
 }
 
@@ -115,6 +116,7 @@ func (v *View) Blocks() (list []BlockView, err error) {
 	}
 	slices.Sort(numbers)
 	for _, n := range numbers {
+		found[n].block.ID = n
 		list = append(list, found[n].view())
 	}
 	return list, nil

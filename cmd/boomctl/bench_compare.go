@@ -268,10 +268,3 @@ func drawCounts(c *term.Canvas, all []microbench.Difference) {
 		}
 	}
 }
-
-func countStyle(style term.Style, n int) term.Style {
-	if n == 0 {
-		return term.Plain
-	}
-	return style
-}

@@ -107,5 +107,3 @@ func in(what string, d time.Duration) string {
 	}
 	return what + " in " + term.Duration(d)
 }
-
-func ago(d time.Duration) string { return term.Duration(max(d, 0)) + " ago" }

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/boomnet-go/boomnet/internal/feed"
+	"github.com/boomnet-go/boomnet/internal/pty"
 	"github.com/boomnet-go/boomnet/stats"
 )
 
@@ -327,34 +328,13 @@ func TestDemoOnAPipe(t *testing.T) {
 // demoOnATerminal is all that a short demo shows on a terminal of 80 by 24.
 func demoOnATerminal(t *testing.T, env ...string) string {
 	t.Helper()
-	master, slave := openTerminal(t, 80, 24)
+	master, slave := pty.Open(t, 80, 24)
 	p := startDemoWith(t, env, slave, "--for=1500ms", "--faults-every=0")
 	require.NoError(t, slave.Close())
 	shown, err := io.ReadAll(master)
 	require.ErrorIs(t, err, syscall.EIO) // that is how the end of a terminal shows
 	require.NoError(t, p.Wait(), "%s", &p.stderr)
 	return string(shown)
-}
-
-// openTerminal makes a pseudo terminal.
-func openTerminal(t *testing.T, width, height uint16) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { master.Close() })
-	raw, err := master.SyscallConn()
-	require.NoError(t, err)
-	var number int
-	require.NoError(t, raw.Control(func(fd uintptr) {
-		require.NoError(t, unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0))
-		number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		require.NoError(t, err)
-		require.NoError(t, unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}))
-	}))
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { slave.Close() })
-	return master, slave
 }
 
 func TestDemoFlags(t *testing.T) {

@@ -66,7 +66,7 @@ func drawSymbols(c *term.Canvas, s *snapshot) {
 		row := &s.symbols[i]
 		c.Left(term.Bold, 11, " "+row.name).Left(stateStyle(row.state), 13, "● "+row.state.String()).
 			Right(term.Plain, 12, term.Count(row.messages)).Right(term.Plain, 10, term.Count(row.perSecond)).
-			Right(term.Plain, 10, term.Bytes(row.bytes)).Right(reconnectStyle(row), 8, term.Count(row.reconnects)).
+			Right(term.Plain, 10, term.Bytes(row.bytes)).Right(countStyle(term.Yellow, row.reconnects), 8, term.Count(row.reconnects)).
 			Right(term.Bold, 14, priceText(row.price))
 		switch {
 		case row.reason != "" && wide:
@@ -97,13 +97,6 @@ func stateStyle(s endpoint.State) term.Style {
 		return term.Yellow
 	}
 	return term.Cyan
-}
-
-func reconnectStyle(row *symbolRow) term.Style {
-	if row.reconnects > 0 {
-		return term.Yellow
-	}
-	return term.Plain
 }
 
 // priceText shows two decimals, and more of small prices.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/boomnet-go/boomnet/internal/jitter"
 	"github.com/boomnet-go/boomnet/internal/term"
@@ -214,9 +213,6 @@ func orNot(is bool, what string) string {
 	}
 	return "not " + what
 }
-
-// nanos writes a time in nanoseconds.
-func nanos(n int64) string { return term.Duration(time.Duration(n)) }
 
 // rate writes a count a second, with a decimal where that says something.
 func rate(perSecond float64) string {

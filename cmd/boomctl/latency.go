@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boomnet-go/boomnet/internal/term"
 	"github.com/boomnet-go/boomnet/stats"
 )
 
@@ -23,18 +22,21 @@ type latencyCmd struct {
 	Name string `arg:"" optional:"" help:"Endpoint or reactor. Default: the only one that has a histogram; with several the error lists them."`
 
 	PID       int           `name:"pid" placeholder:"PID" help:"Process. Default: any that has such a name."`
+	Reactor   string        `placeholder:"NAME" help:"Reactor of the endpoint, where several have one of that name."`
 	Histogram string        `placeholder:"NAME" suggest:"receive_to_handler,wire_to_handler" help:"Which histogram, where there are several: receive_to_handler, wire_to_handler."`
 	For       time.Duration `placeholder:"TIME" help:"Only what is counted in this time from now on. Default: all since the start."`
 	Log       string        `placeholder:"FILE" help:"Write a HdrHistogram log, an interval a line: of --interval within --for."`
 	Interval  time.Duration `default:"1s" placeholder:"TIME" help:"Of the log (default ${default})."`
 	Plot      string        `placeholder:"FILE" help:"Write a plot by percentile: .svg, or .html with the table below it."`
 	JSON      bool          `name:"json" help:"Print JSON: quantiles and buckets."`
-	Dir       string        `placeholder:"DIR" help:"Where the counters files are. Default: where programs put them."`
+	countersDir
 }
 
 // Help is the long help.
 func (*latencyCmd) Help() string {
 	return `receive_to_handler is the time from the end of a network read to the handler; wire_to_handler that from the kernel's receipt, where connections are stamped. Values are exact to 1/64.
+
+With --for, Ctrl-C ends it early with what was counted until then, and so does the end of the process, with status 1.
 
 The log is in nanoseconds, as HistogramLogProcessor and HdrHistogram's plotter take it. Without --for it has one interval: all since the start.`
 }
@@ -45,42 +47,52 @@ func (*latencyCmd) about() about {
 			{"All since the start of an endpoint of boomctl demo.", "boomctl latency btcusdt"},
 			{"Ten seconds from now on, as a log and as a plot.", "boomctl latency btcusdt --for 10s --log btcusdt.hlog --plot btcusdt.svg"},
 		},
-		environment: []entry{{"BOOMNET_DIR", "Where counters files are, for the programs and for boomctl."}},
+		environment: []entry{boomnetDir},
 	}
 }
 
-func (c *latencyCmd) Run() error {
+// check refuses flags before anything is done.
+func (c *latencyCmd) check() error {
+	ext := filepath.Ext(c.Plot)
 	switch {
 	case c.For < 0:
 		return fmt.Errorf("latency: --for %v is negative", c.For)
 	case c.Interval < minInterval || c.Interval > maxInterval:
 		return fmt.Errorf("latency: --interval %v is not between %v and %v", c.Interval, minInterval, maxInterval)
-	}
-	if ext := filepath.Ext(c.Plot); c.Plot != "" && ext != ".svg" && ext != ".html" {
+	case c.Plot != "" && ext != ".svg" && ext != ".html":
 		return fmt.Errorf("latency: --plot %q: the name must end in .svg or .html", c.Plot)
+	}
+	return nil
+}
+
+// Run finds the histogram, waits for --for, and writes what was asked for.
+func (c *latencyCmd) Run() error {
+	if err := c.check(); err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	var pids []int
+	w := &observer{dir: c.path()}
 	if c.PID != 0 {
-		pids = []int{c.PID}
+		w.pids = []int{c.PID}
 	}
-	o := newObserver(c.Dir, pids)
-	defer o.close()
-	first, err := o.sample(time.Now(), nil)
+	defer w.close()
+	s, err := w.first()
 	if err != nil {
 		return fmt.Errorf("latency: %w", err)
 	}
-	found, err := c.choose(first)
+	found, err := c.choose(s)
 	if err != nil {
 		return err
 	}
-	r := &latencyReport{name: found.block.name, process: found.block.process.Name, pid: found.block.process.PID,
-		histogram: found.cell.desc.Name, help: found.cell.desc.Help}
-	if err := c.collect(ctx, o, first, found, r); err != nil {
+	r, err := c.collect(ctx, w, s, found)
+	if err != nil && r.total.Count() == 0 {
 		return fmt.Errorf("latency: %w", err)
 	}
-	return c.output(r)
+	if err != nil {
+		err = fmt.Errorf("latency: %w", err)
+	}
+	return errors.Join(c.output(r), err)
 }
 
 // foundHistogram is a histogram and the block that has it.
@@ -90,8 +102,12 @@ type foundHistogram struct {
 }
 
 func (f foundHistogram) String() string {
-	return fmt.Sprintf("%s %s of %s (%d), %s, %s values", f.block.kind, f.block.name, f.block.process.Name, f.block.process.PID,
-		f.cell.desc.Name, term.Count(f.cell.now.Histogram.Count()))
+	of := ""
+	if f.block.parent != "" {
+		of = " of " + f.block.parent
+	}
+	return fmt.Sprintf("%s %s%s in %s (%d), %s, %s", f.block.kind, f.block.name, of, f.block.process.Name, f.block.process.PID,
+		f.cell.desc.Name, plural(int(f.cell.now.Histogram.Count()), "value"))
 }
 
 // choose finds the one histogram that is meant. Of several those that have
@@ -106,7 +122,7 @@ func (c *latencyCmd) choose(s *sample) (foundHistogram, error) {
 			}
 			f := foundHistogram{b, cell}
 			all = append(all, f)
-			if (c.Name == "" || c.Name == b.name) && !taken && (cell.now.Histogram.Count() > 0 || c.Histogram != "") {
+			if (c.Name == "" || c.Name == b.name) && (c.Reactor == "" || c.Reactor == b.parent) && !taken && (cell.now.Histogram.Count() > 0 || c.Histogram != "") {
 				taken = true
 				named = append(named, f)
 			}
@@ -116,15 +132,15 @@ func (c *latencyCmd) choose(s *sample) (foundHistogram, error) {
 	case len(named) == 1:
 		return named[0], nil
 	case len(all) == 0:
-		return foundHistogram{}, errors.New("latency: no process publishes a histogram here: see boomctl top")
+		return foundHistogram{}, fmt.Errorf("latency: no process publishes such a histogram in %s", c.path())
 	case len(named) == 0:
-		return foundHistogram{}, fmt.Errorf("latency: nothing has counted a value that is named %q; there are:\n%s", c.Name, histogramLines(all))
+		return foundHistogram{}, fmt.Errorf("latency: no histogram with values of that name: %q; there are:\n%s", c.Name, listHistograms(all))
 	}
-	return foundHistogram{}, fmt.Errorf("latency: several could be meant, say which by name, --pid and --histogram:\n%s", histogramLines(named))
+	return foundHistogram{}, fmt.Errorf("latency: several could be meant, say which by name, --pid, --reactor and --histogram:\n%s", listHistograms(named))
 }
 
-// histogramLines is a line for each.
-func histogramLines(found []foundHistogram) string {
+// listHistograms is a line for each.
+func listHistograms(found []foundHistogram) string {
 	const most = 40
 	var lines []string
 	for _, f := range found[:min(len(found), most)] {
@@ -152,41 +168,50 @@ type latencyInterval struct {
 	h     *stats.Snapshot
 }
 
-// collect fills r, over --for or with what there is.
-func (c *latencyCmd) collect(ctx context.Context, o *observer, s *sample, f foundHistogram, r *latencyReport) error {
+// collect counts over --for, or takes what there is. When the endpoint goes before
+// that, the report holds what was counted until then.
+func (c *latencyCmd) collect(ctx context.Context, w *observer, s *sample, f foundHistogram) (*latencyReport, error) {
+	p := f.block.process
+	r := &latencyReport{name: f.block.name, process: p.Name, pid: p.PID, histogram: f.cell.desc.Name, help: f.cell.desc.Help, from: s.at, to: s.at}
 	if c.For == 0 {
-		r.from, r.to = f.block.process.Started, s.at
-		r.total = *f.cell.now.Histogram
-		r.intervals = []latencyInterval{{r.from, r.to.Sub(r.from), f.cell.now.Histogram}}
-		return nil
+		r.from = p.Started
+		r.add(r.from, s.at, f.cell.now.Histogram)
+		return r, nil
 	}
-	r.from = s.at
-	end := time.NewTimer(c.For)
-	defer end.Stop()
-	tick := time.NewTicker(c.Interval)
-	defer tick.Stop()
-	for last := false; !last; {
+	for left := c.For; left > 0 && ctx.Err() == nil; left = r.from.Add(c.For).Sub(time.Now()) {
 		select {
 		case <-ctx.Done():
-			last = true
-		case <-end.C:
-			last = true
-		case <-tick.C:
+		case <-time.After(nextInterval(left, c.Interval)):
 		}
-		next, err := o.sample(time.Now(), s)
+		next, err := w.sample(time.Now(), s)
 		if err != nil {
-			return err
+			return r, err
 		}
 		if !slices.Contains(next.blocks, f.block) {
-			return fmt.Errorf("%s %s has gone after %v", f.block.kind, f.block.name, next.at.Sub(r.from).Round(time.Millisecond))
+			return r, fmt.Errorf("%s %s in %s (%d) has gone, less than %v after the beginning", f.block.kind, f.block.name, p.Name, p.PID, next.at.Sub(r.from).Round(time.Millisecond))
 		}
 		h := new(stats.Snapshot)
 		f.block.between(f.cell.desc.Name, false, h)
-		r.intervals = append(r.intervals, latencyInterval{s.at, next.over, h})
-		r.total.Merge(h)
-		r.to, s = next.at, next
+		r.add(s.at, next.at, h)
+		s = next
 	}
-	return nil
+	return r, nil
+}
+
+// nextInterval is how long the next interval is: the last one is between half as
+// long and half longer than the others, so that there is none of next to nothing.
+func nextInterval(left, interval time.Duration) time.Duration {
+	if left < interval*3/2 {
+		return left
+	}
+	return interval
+}
+
+// add adds an interval.
+func (r *latencyReport) add(from, to time.Time, h *stats.Snapshot) {
+	r.intervals = append(r.intervals, latencyInterval{from, to.Sub(from), h})
+	r.total.Merge(h)
+	r.to = to
 }
 
 // output writes files first, so that a table on the screen means that they are there.
@@ -208,13 +233,9 @@ func (c *latencyCmd) output(r *latencyReport) error {
 	if c.JSON {
 		return r.writeJSON(os.Stdout)
 	}
-	width, _, ok := term.Size(os.Stdout)
-	if !ok {
-		width = 80
-	}
-	canvas := term.NewCanvas(width, term.Colour(os.Stdout))
-	r.draw(canvas)
-	_, err := io.WriteString(os.Stdout, canvas.String())
+	out := canvas()
+	r.draw(out)
+	_, err := io.WriteString(os.Stdout, out.String())
 	return err
 }
 

@@ -77,7 +77,7 @@ func (r *latencyReport) svg() string {
 
 // decade is a power of ten nanoseconds.
 func decade(ns int64) string {
-	return strings.NewReplacer(".0", "", ".00", "").Replace(term.Duration(time.Duration(ns)))
+	return strings.NewReplacer(".00 ", " ", ".0 ", " ").Replace(term.Duration(time.Duration(ns)))
 }
 
 // writeHTML writes a page with the plot and the table.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -19,7 +20,7 @@ var reportQuantiles = []float64{0, .5, .75, .9, .95, .99, .999, .9999, .99999, 1
 func (r *latencyReport) draw(c *term.Canvas) {
 	c.Put(term.Bold, " "+r.name).Put(term.Dim, fmt.Sprintf("  %s of %s (%d)", r.histogram, r.process, r.pid)).End()
 	c.Put(term.Dim, " "+r.help).End()
-	c.Put(term.Dim, fmt.Sprintf(" %s values in %s, from %s", term.Count(r.total.Count()),
+	c.Put(term.Dim, fmt.Sprintf(" %s in %s, from %s", plural(int(r.total.Count()), "value"),
 		term.Duration(r.to.Sub(r.from)), r.from.Format("2006-01-02 15:04:05.000"))).End()
 	if r.total.Count() == 0 {
 		return
@@ -41,7 +42,7 @@ func quantileName(q float64) string {
 	case 1:
 		return "max"
 	}
-	return fmt.Sprintf("p%g", q*100)
+	return "p" + strconv.FormatFloat(q*100, 'g', 8, 64)
 }
 
 // above is how many values are larger than that of the quantile.

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
-	"strings"
-
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stats"
 )
 
-// topReactor is a line of the reactors' table.
+// topReactor is a line of the reactors' table, and of the list in JSON.
 type topReactor struct {
 	block     *seenBlock
 	PID       int     `json:"pid"`
@@ -25,12 +20,13 @@ type topReactor struct {
 	Longest   int64   `json:"longest_turn_ns"`
 	Parks     float64 `json:"parks_per_s"`
 	Endpoints int     `json:"endpoints"`
-	Errors    int64   `json:"errors"` // since it was made
+	Errors    int64   `json:"errors"` // of the log
 }
 
-// topEndpoint is a line of the endpoints' table.
+// topEndpoint is one of the endpoints' table.
 type topEndpoint struct {
 	block      *seenBlock
+	state      endpoint.State
 	PID        int        `json:"pid"`
 	Reactor    string     `json:"reactor"`
 	Name       string     `json:"name"`
@@ -61,7 +57,7 @@ func latenciesOf(s *stats.Snapshot) topLatency {
 	return topLatency{s.Count(), s.ValueAtQuantile(.5), s.ValueAtQuantile(.99), s.ValueAtQuantile(.999), s.Max()}
 }
 
-// topRing is a line of the rings' table.
+// topRing is one of the rings' table.
 type topRing struct {
 	block     *seenBlock
 	PID       int     `json:"pid"`
@@ -95,14 +91,14 @@ func (s *sample) rows(all bool) *topRows {
 				Turns: b.rate("turns", s.over), Work: b.rate("work", s.over), Busy: min(b.rate("busy", s.over)/1e9, 1),
 				Longest: b.value("longest_turn"), Parks: b.rate("parks", s.over),
 			}
-			for _, e := range b.errors() {
-				r.Errors += e.Count
-			}
+			errors := b.errorLog()
+			r.Errors = errors.count()
 			t.reactors = append(t.reactors, r)
 		case stats.EndpointBlock:
+			state := endpoint.State(b.value("state"))
 			e := topEndpoint{
-				block: b, PID: p.PID, Reactor: b.parent, Name: b.name,
-				State:    endpoint.State(b.value("state")).String(),
+				block: b, state: state, PID: p.PID, Reactor: b.parent, Name: b.name,
+				State:    state.String(),
 				Messages: b.rate("messages", s.over), Bytes: b.rate("bytes", s.over), Sent: b.rate("sent", s.over),
 				Queue: b.value("queue"), Reconnects: b.value("reconnects"), Losses: b.value("losses"), Last: b.text("last_loss"),
 			}
@@ -117,67 +113,22 @@ func (s *sample) rows(all bool) *topRows {
 			})
 		}
 	}
+	type reactor struct {
+		process *seenProcess
+		name    string
+	}
+	endpoints := make(map[reactor]int)
+	for i := range t.endpoints {
+		b := t.endpoints[i].block
+		endpoints[reactor{b.process, b.parent}]++
+	}
 	for i := range t.reactors {
-		r := &t.reactors[i]
-		for j := range t.endpoints {
-			if e := &t.endpoints[j]; e.PID == r.PID && e.Reactor == r.Name {
-				r.Endpoints++
-			}
-		}
+		b := t.reactors[i].block
+		t.reactors[i].Endpoints = endpoints[reactor{b.process, b.name}]
 	}
 	return t
 }
 
-// errors is the error log of a block.
-func (b *seenBlock) errors() (list []stats.ErrorRecord) {
-	for _, c := range b.cells {
-		if c.desc.Kind == stats.KindErrors {
-			list = append(list, c.now.Errors...)
-		}
-	}
-	return list
-}
-
-// topOrders are the orders of the endpoints' table, largest first but for texts.
-var topOrders = []struct {
-	name string
-	less func(a, b *topEndpoint) int
-}{
-	{"name", func(a, b *topEndpoint) int { return strings.Compare(a.Name, b.Name) }},
-	{"reactor", func(a, b *topEndpoint) int { return strings.Compare(a.Reactor, b.Reactor) }},
-	{"state", func(a, b *topEndpoint) int { return strings.Compare(a.State, b.State) }},
-	{"messages", func(a, b *topEndpoint) int { return cmp.Compare(b.Messages, a.Messages) }},
-	{"bytes", func(a, b *topEndpoint) int { return cmp.Compare(b.Bytes, a.Bytes) }},
-	{"p50", func(a, b *topEndpoint) int { return cmp.Compare(b.Latency.P50, a.Latency.P50) }},
-	{"p99", func(a, b *topEndpoint) int { return cmp.Compare(b.Latency.P99, a.Latency.P99) }},
-	{"max", func(a, b *topEndpoint) int { return cmp.Compare(b.Latency.Max, a.Latency.Max) }},
-	{"reconnects", func(a, b *topEndpoint) int { return cmp.Compare(b.Reconnects, a.Reconnects) }},
-}
-
-// topOrder is the place of an order in topOrders.
-func topOrder(name string) (int, error) {
-	names := make([]string, len(topOrders))
-	for i, o := range topOrders {
-		if names[i] = o.name; o.name == name {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("top: unknown order %q: want %s", name, strings.Join(names, ", "))
-}
-
-// sort brings the tables in order: reactors and rings by process and name.
-func (t *topRows) sort(order int, reverse bool) {
-	slices.SortStableFunc(t.reactors, func(a, b topReactor) int {
-		return cmp.Or(cmp.Compare(a.PID, b.PID), strings.Compare(a.Name, b.Name))
-	})
-	slices.SortStableFunc(t.rings, func(a, b topRing) int {
-		return cmp.Or(cmp.Compare(a.PID, b.PID), strings.Compare(a.Reactor, b.Reactor), strings.Compare(a.Name, b.Name))
-	})
-	slices.SortStableFunc(t.endpoints, func(a, b topEndpoint) int {
-		first := topOrders[order].less(&a, &b)
-		if reverse {
-			first = -first
-		}
-		return cmp.Or(first, cmp.Compare(a.PID, b.PID), strings.Compare(a.Reactor, b.Reactor), strings.Compare(a.Name, b.Name))
-	})
-}
+func (r *topReactor) from() *seenBlock  { return r.block }
+func (e *topEndpoint) from() *seenBlock { return e.block }
+func (r *topRing) from() *seenBlock     { return r.block }

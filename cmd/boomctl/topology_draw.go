@@ -59,13 +59,6 @@ func section(c *term.Canvas, name string) {
 	c.Put(term.Bold, name).End()
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func some(s affinity.Set) string {
 	if s == (affinity.Set{}) {
 		return "none"

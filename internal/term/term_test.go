@@ -51,13 +51,39 @@ func TestScreen(t *testing.T) {
 		c.Put(Plain, "row").End()
 	}
 	require.NoError(t, s.Show(c, 2))
-	require.Equal(t, home+"row"+clearLine+"\r\nrow"+clearLine+clearBelow, out.String())
+	require.Equal(t, home+"row"+clearLine+"\r\nrow"+clearLine+clearBelow, out.String(), "nothing is cleared before it is written")
 	out.Reset()
 	require.NoError(t, s.Leave())
 	require.Equal(t, showCursor+leaveAlternate, out.String())
 	out.Reset()
 	require.NoError(t, s.Leave())
 	require.Empty(t, out.String())
+}
+
+// countingWriter counts the writes, which a terminal shows one by one.
+type countingWriter int
+
+func (w *countingWriter) Write(p []byte) (int, error) { *w++; return len(p), nil }
+
+func TestScreenShowsAFrameInOneWrite(t *testing.T) {
+	var writes countingWriter
+	c := NewCanvas(200, true)
+	for range 1000 {
+		c.Put(Green, "a row that is not short at all").Put(Bold, "b").End()
+	}
+	require.NoError(t, NewScreen(&writes).Show(c, 1000))
+	require.EqualValues(t, 1, writes)
+}
+
+func TestAppend(t *testing.T) {
+	from, to := NewCanvas(9, false), NewCanvas(9, false)
+	for _, line := range []string{"a", "b", "c", "d"} {
+		from.Put(Plain, line).End()
+	}
+	to.Append(from, 1, 3)
+	to.Append(from, 3, 99)
+	to.Append(from, 7, 9)
+	require.Equal(t, "b\nc\nd\n", to.String())
 }
 
 func TestSizeOfNoTerminal(t *testing.T) {
