@@ -49,14 +49,16 @@ const (
 )
 
 // Exporter reads counters files, and writes them for Prometheus. Files stay mapped
-// between scrapes. Any goroutine may use it; scrapes wait for each other.
+// between scrapes, and memory of the size of a scrape is kept for the next. Any
+// goroutine may use it; scrapes wait for each other.
 type Exporter struct {
 	cfg     Config
 	buckets []bound
 
-	mu   sync.Mutex
-	list []*process
-	said map[string]string // what the Observer knows, by path
+	mu      sync.Mutex
+	list    []*process
+	said    map[string]string // what the Observer knows, by path
+	scratch map[string][]byte
 }
 
 // Handler returns an Exporter as a handler. It panics where New fails: when a
@@ -102,13 +104,14 @@ func (e *Exporter) Write(w io.Writer) error {
 	return err
 }
 
-// Close lets go of all files. A scrape after it maps them again.
+// Close lets go of files and memory. A scrape after it takes them again.
 func (e *Exporter) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.list) > 0 {
 		e.drop(e.list[0])
 	}
+	e.scratch = nil
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (e *Exporter) scrape(open bool) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	began := time.Now()
-	s := newScrape(e.buckets, e.cfg.MaxSamples)
+	s := newScrape(e.buckets, e.cfg.MaxSamples, e.scratch)
 	if err := e.discover(s); err != nil {
 		return nil, err
 	}
@@ -38,6 +38,7 @@ func (e *Exporter) scrape(open bool) ([]byte, error) {
 		}
 	}
 	s.finish(time.Since(began))
+	e.scratch = s.memory()
 	return s.text(open), nil
 }
 

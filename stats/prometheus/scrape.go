@@ -47,7 +47,8 @@ type scrape struct {
 	cells    map[cellID]*cellFamilies // nil: the name is taken
 	names    map[string]bool          // all that stand at the beginning of a line
 	families []*family
-	nth      map[string]int // blocks with the same labels
+	scratch  map[string][]byte // memory of families of the scrape before
+	nth      map[string]int    // blocks with the same labels
 	failed   map[string]bool
 
 	processes          int
@@ -58,8 +59,8 @@ type scrape struct {
 	started, count, broken, leftOut, took *family
 }
 
-func newScrape(buckets []bound, limit int) *scrape {
-	s := &scrape{buckets: buckets, left: limit, wall: time.Now().UnixNano() - clock.Nano(),
+func newScrape(buckets []bound, limit int, scratch map[string][]byte) *scrape {
+	s := &scrape{buckets: buckets, left: limit, scratch: scratch, wall: time.Now().UnixNano() - clock.Nano(),
 		cells: make(map[cellID]*cellFamilies), names: make(map[string]bool), nth: make(map[string]int), failed: make(map[string]bool), inBlock: make(map[*cellFamilies]bool)}
 	s.started = s.family("boomnet_process_start_time_seconds", gauge, "when the counters file was made, Unix time")
 	s.count = s.family("boomnet_exporter_processes", gauge, "processes that this scrape shows")
@@ -87,7 +88,7 @@ func (s *scrape) family(name, kind, help string) *family {
 	for _, n := range taken {
 		s.names[n] = true
 	}
-	f := &family{name: name, kind: kind, help: help}
+	f := &family{name: name, kind: kind, help: help, out: s.scratch[name][:0]}
 	s.families = append(s.families, f)
 	return f
 }
@@ -191,7 +192,7 @@ func (s *scrape) of(kind string, d *stats.Desc) *cellFamilies {
 func (s *scrape) newCell(kind string, d *stats.Desc) *cellFamilies {
 	base, u := baseName(kind, d.Name, d.Unit), unitOf(d.Unit)
 	help := d.Help
-	if d.Unit != "" && u.word == "" && !strings.Contains(help, d.Unit) {
+	if d.Unit != "" && u.word == "" && !strings.Contains(d.Name+" "+help, d.Unit) {
 		help += " (" + d.Unit + ")"
 	}
 	f := &cellFamilies{per: u.per}
@@ -294,6 +295,15 @@ func (s *scrape) finish(took time.Duration) {
 	s.leftOut.add("", "", `reason="limit"`, float64(s.tooMany))
 	s.leftOut.add("", "", `reason="name"`, float64(s.nameTaken))
 	s.took.add("", "", "", took.Seconds())
+}
+
+// memory is that of the families, for the next scrape.
+func (s *scrape) memory() map[string][]byte {
+	m := make(map[string][]byte, len(s.families))
+	for _, f := range s.families {
+		m[f.name] = f.out
+	}
+	return m
 }
 
 // text is all families by name, in one of the formats.

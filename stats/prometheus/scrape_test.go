@@ -20,7 +20,7 @@ func scrapeOf(t testing.TB, limit int, blocks ...heapBlock) *scrape {
 	t.Helper()
 	b, err := bounds(nil)
 	require.NoError(t, err)
-	s := newScrape(b, limit)
+	s := newScrape(b, limit, nil)
 	for _, h := range blocks {
 		l := s.block("proc", "1", h.kind, h.name, h.parent)
 		h.Each(func(d stats.Desc, v stats.Value) {
@@ -66,7 +66,7 @@ func TestNames(t *testing.T) {
 		{"order book", "gaps/s", "gaps", stats.KindGauge, "boomnet_order_book_gaps_s"},
 		{"", "lag", "ms", stats.KindGauge, "boomnet_block_lag_seconds"},
 	} {
-		s := newScrape(nil, 1000)
+		s := newScrape(nil, 1000, nil)
 		f := s.of(c.block, &stats.Desc{Name: c.cell, Unit: c.unit, Kind: c.kind})
 		var got []string
 		for _, f := range f.list {
@@ -133,7 +133,7 @@ func TestCells(t *testing.T) {
 // since is CLOCK_MONOTONIC in the file and Unix time for Prometheus.
 func TestSinceIsATime(t *testing.T) {
 	b := block(stats.EndpointBlock, "x", "r")
-	s := newScrape(nil, 100)
+	s := newScrape(nil, 100, nil)
 	b.Gauge("since", "ns", "CLOCK_MONOTONIC").Set(time.Now().UnixNano() - s.wall)
 	p := mustParse(t, scrapeOf(t, 100, b).text(false))
 	require.InDelta(t, float64(time.Now().UnixNano())/1e9, p.find(t, "boomnet_endpoint_state_start_time_seconds"), 60)
@@ -263,7 +263,7 @@ func FuzzScrape(f *testing.F) {
 		v := stats.Value{Int: n, Histogram: h.Snapshot(), Text: text, Errors: []stats.ErrorRecord{{Text: text, Count: n}, {Text: name, Count: 1}}}
 		b, err := bounds(nil)
 		require.NoError(t, err)
-		s := newScrape(b, 10000)
+		s := newScrape(b, 10000, nil)
 		for range 2 { // two blocks of the same names, each with the same cell twice
 			l := s.block(name, "1", kind, name, parent)
 			for range 2 {
