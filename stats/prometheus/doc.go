@@ -19,7 +19,7 @@
 //	boomnet_KIND_CELL_info       text           boomnet_reactor_idle_info{text="spin"} 1
 //
 // KIND is the kind of the block. Times become seconds, and _seconds ends their name, as
-// _bytes ends that of bytes; other units are in the HELP line. Of an error log each
+// _bytes ends that of bytes; a unit of 1e-8 is multiplied out; others are in the HELP line. Of an error log each
 // distinct text is a series. names.go has the rule and its exceptions.
 //
 // Labels say whose the cell is: process, pid, and reactor, endpoint or ring; name and

@@ -1,6 +1,8 @@
 package prometheus
 
 import (
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/boomnet-go/boomnet/stats"
@@ -25,10 +27,14 @@ var units = map[string]unit{
 	"bytes": {"bytes", 1},
 }
 
-// unitOf returns how a unit is written; one that is not in the table as it is.
+// unitOf returns how a unit is written. A fraction, 1e-8 of a price, is multiplied
+// out; others stay as they are.
 func unitOf(name string) unit {
 	if u, ok := units[name]; ok {
 		return u
+	}
+	if f, err := strconv.ParseFloat(name, 64); err == nil && f > 1e-18 && f < 1 {
+		return unit{"", math.Round(1 / f)}
 	}
 	return unit{"", 1}
 }

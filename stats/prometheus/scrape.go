@@ -192,7 +192,7 @@ func (s *scrape) of(kind string, d *stats.Desc) *cellFamilies {
 func (s *scrape) newCell(kind string, d *stats.Desc) *cellFamilies {
 	base, u := baseName(kind, d.Name, d.Unit), unitOf(d.Unit)
 	help := d.Help
-	if d.Unit != "" && u.word == "" && !strings.Contains(d.Name+" "+help, d.Unit) {
+	if d.Unit != "" && u == unitOf("") && !strings.Contains(d.Name+" "+help, d.Unit) {
 		help += " (" + d.Unit + ")"
 	}
 	f := &cellFamilies{per: u.per}
