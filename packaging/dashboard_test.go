@@ -160,58 +160,63 @@ type query struct {
 // ofTheServer are labels that Prometheus adds to what it scrapes.
 var ofTheServer = []string{"instance", "job"}
 
-// Every metric and every label that the dashboard names is one that running programs
-// export, and every query is PromQL.
+// check insists that a query is PromQL, and that every metric and every label that it
+// names is one that running programs export. It returns the metrics.
+func (q query) check(t *testing.T, exported map[string]metric) (metrics []string) {
+	t.Helper()
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(q.expr)
+	require.NoError(t, err, "%s: %s", q.where, q.expr)
+	labels := slices.Clone(ofTheServer)
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		v, ok := n.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		m, there := exported[v.Name]
+		require.True(t, there, "%s: nothing exports %s", q.where, v.Name)
+		metrics = append(metrics, v.Name)
+		of := append(slices.Clone(ofTheServer), m.labels...)
+		labels = append(labels, of...)
+		for _, m := range v.LabelMatchers {
+			if m.Name != "__name__" {
+				require.Contains(t, of, m.Name, "%s: %s", q.where, v.Name)
+			}
+		}
+		return nil
+	})
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.AggregateExpr:
+			for _, l := range n.Grouping {
+				require.Contains(t, labels, l, q.where)
+			}
+			for _, l := range q.labels {
+				require.True(t, len(n.Grouping) == 0 || slices.Contains(n.Grouping, l), "%s: %s is in the legend, and summed up", q.where, l)
+			}
+		case *parser.Call:
+			if n.Func.Name == "rate" || n.Func.Name == "increase" {
+				v := n.Args[0].(*parser.MatrixSelector).VectorSelector.(*parser.VectorSelector)
+				require.NotEqual(t, "gauge", exported[v.Name].kind, "%s: %s of %s", q.where, n.Func.Name, v.Name)
+			}
+		}
+		return nil
+	})
+	for _, l := range q.labels {
+		require.Contains(t, labels, l, q.where)
+	}
+	return metrics
+}
+
 func TestDashboardAsksForWhatThereIs(t *testing.T) {
 	exported := scrapeDemo(t)
 	d := readDashboard(t)
 	metrics := make(map[string]bool)
-	promql := parser.NewParser(parser.Options{})
 	for _, q := range d.queries() {
-		expr, err := promql.ParseExpr(q.expr)
-		require.NoError(t, err, "%s: %s", q.where, q.expr)
-		labels := slices.Clone(ofTheServer)
-		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-			v, ok := n.(*parser.VectorSelector)
-			if !ok {
-				return nil
-			}
-			require.Contains(t, exported, v.Name, q.where)
-			metrics[v.Name] = true
-			of := append(slices.Clone(ofTheServer), exported[v.Name].labels...)
-			labels = append(labels, of...)
-			for _, m := range v.LabelMatchers {
-				if m.Name != "__name__" {
-					require.Contains(t, of, m.Name, "%s: %s", q.where, v.Name)
-				}
-			}
-			return nil
-		})
-		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-			if a, ok := n.(*parser.AggregateExpr); ok {
-				for _, l := range a.Grouping {
-					require.Contains(t, labels, l, q.where)
-				}
-				if len(a.Grouping) > 0 {
-					for _, l := range q.labels {
-						require.Contains(t, a.Grouping, l, "%s: the legend has it, the sum has not", q.where)
-					}
-				}
-			}
-			return nil
-		})
-		for _, l := range q.labels {
-			require.Contains(t, labels, l, q.where)
+		for _, m := range q.check(t, exported) {
+			metrics[m] = true
 		}
 	}
 	require.Greater(t, len(metrics), 25)
-
-	// A counter that only its rate tells anything of, and a gauge that has none.
-	for _, q := range d.queries() {
-		for _, m := range regexp.MustCompile(`(rate|increase)\((\w+)`).FindAllStringSubmatch(q.expr, -1) {
-			require.NotEqual(t, "gauge", exported[m[2]].kind, "%s: %s", q.where, m[2])
-		}
-	}
 }
 
 // The names of states in the dashboard are those that the exporter gives.
