@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/stretchr/testify/require"
@@ -100,7 +102,8 @@ func ready(e *prometheus.Exporter) bool {
 	return err == nil && strings.Contains(out.String(), "boomnet_reactor_errors_total{") && strings.Contains(out.String(), "boomnet_endpoint_last_loss_info{")
 }
 
-// parseBoth reads both formats with the parsers of Prometheus; they must agree.
+// parseBoth reads both formats with the parsers of Prometheus; they must agree, and
+// its linter have nothing to say.
 func parseBoth(e *prometheus.Exporter) (map[string]metric, error) {
 	var found [2]map[string]metric
 	for i, accept := range []string{"text/plain", "application/openmetrics-text"} {
@@ -108,11 +111,16 @@ func parseBoth(e *prometheus.Exporter) (map[string]metric, error) {
 		r.Header.Set("Accept", accept)
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
-		all, err := parsed(w.Body.Bytes(), w.Header().Get("Content-Type"))
+		all, err := parsed(bytes.Clone(w.Body.Bytes()), w.Header().Get("Content-Type"))
 		if err != nil {
 			return nil, err
 		}
 		found[i] = all
+		if i == 0 {
+			if problems, err := promlint.New(w.Body).Lint(); err != nil || len(problems) > 0 {
+				return nil, fmt.Errorf("promlint: %v %w", problems, err)
+			}
+		}
 	}
 	for name := range found[0] {
 		if _, ok := found[1][name]; !ok {
