@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,44 +23,51 @@ import (
 type counted struct {
 	endpoint.WebSocket
 	open chan struct{}
+	once sync.Once
 }
 
-func (c *counted) OnOpen(*ws.Conn) error { close(c.open); return nil }
+func (c *counted) OnOpen(*ws.Conn) error { c.once.Do(func() { close(c.open) }); return nil }
 func (c *counted) OnData(w *ws.Conn) error {
 	for _, ok := w.Next(); ok; _, ok = w.Next() {
 	}
 	return w.Err()
 }
 
-// TestEveryCounterIsInTheTable compares the table of counters.md with what a
-// running reactor publishes: the same cells in the same order.
-func TestEveryCounterIsInTheTable(t *testing.T) {
+// publish runs a reactor with such an endpoint, of a stream with this query, until the
+// test ends, and returns its counters file.
+func publish(t *testing.T, query string) *stats.File {
+	t.Helper()
 	x, err := exchange.Start(exchange.Config{Rate: 100, Seed: 1})
 	require.NoError(t, err)
-	defer x.Close()
+	t.Cleanup(func() { x.Close() })
 	dir, err := os.MkdirTemp("/dev/shm", "boomnet-test-")
 	require.NoError(t, err)
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	file, err := stats.Create(stats.FileConfig{Dir: dir})
 	require.NoError(t, err)
-	defer file.Close()
+	t.Cleanup(func() { file.Close() })
 	r, err := reactor.New(reactor.Config{Counters: file})
 	require.NoError(t, err)
-	c := &counted{WebSocket: endpoint.WebSocket{URL: x.URL() + "/ws/btcusdt@trade"}, open: make(chan struct{})}
+	c := &counted{WebSocket: endpoint.WebSocket{URL: x.URL() + "/ws/btcusdt@trade" + query}, open: make(chan struct{})}
 	c.Options.Stream.Timestamps = stream.TimestampsSoftware
 	_, err = reactor.Register(r, c)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	defer func() { cancel(); require.NoError(t, <-ended) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-ended) })
 	select {
 	case <-c.open:
 	case <-time.After(limit):
 		t.Fatal("no connection")
 	}
+	return file
+}
 
-	view, err := stats.Attach(file.Path())
+// TestEveryCounterIsInTheTable compares the table of counters.md with what a
+// running reactor publishes: the same cells in the same order.
+func TestEveryCounterIsInTheTable(t *testing.T) {
+	view, err := stats.Attach(publish(t, "").Path())
 	require.NoError(t, err)
 	defer view.Close()
 	blocks, err := view.Blocks()

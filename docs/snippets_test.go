@@ -25,7 +25,7 @@ const boomnet = "github.com/boomnet-go/boomnet/"
 var library = []string{
 	boomnet + "affinity", boomnet + "clock", boomnet + "control", boomnet + "dns", boomnet + "endpoint",
 	boomnet + "proto/ws", boomnet + "proto/ws/frame", boomnet + "reactor", boomnet + "reactor/idle",
-	boomnet + "reactor/selector", boomnet + "stats", boomnet + "stream",
+	boomnet + "reactor/selector", boomnet + "stats", boomnet + "stats/prometheus", boomnet + "stream",
 }
 
 // known are the packages that a snippet may use without importing them.

@@ -53,6 +53,7 @@
 //	record        a connection recorded to the byte, with times, and replayed
 //	metrics       every number there is, with unit and meaning
 //	counters      these numbers in a file in memory, read by another process
+//	prometheus    these numbers for Prometheus, by an HTTP handler of one's own
 //	control       a socket by which an operator looks in and drops connections
 //
 // Each takes -url and, for a server whose certificate the system does not trust,

@@ -164,6 +164,8 @@ func TestExamples(t *testing.T) {
 			`(?s)^reactor +turns .*trades +messages +[1-9]\d* messages .*own +delay +n [1-9]\d*, p50 \d+, .* found work\n\n$`},
 		{"counters", "/ws/btcusdt@trade", []string{"-for", "500ms"}, nil,
 			`(?s)^process +example +file_size .*reactor +feed +turns +[1-9].*endpoint +trades +messages +[1-9].*receive_to_handler +n [1-9]\d*, p50 [1-9].*$`},
+		{"prometheus", "/ws/btcusdt@trade", []string{"-listen", "127.0.0.1:0", "-for", "500ms"}, nil,
+			`(?s)^http://127\.0\.0\.1:\d+/metrics\n.*boomnet_endpoint_messages_total\{process="example",pid="\d+",reactor="feed",endpoint="trades"\} [1-9].*boomnet_sizes_largest_bytes\{process="example",pid="\d+",name="example"\} [1-9]\d*\n$`},
 		{"control", "/ws/btcusdt@trade", nil, nil,
 			`^control: (uid \d+, pid \d+ \(control\)): idle reactor "md" strategy "park\(100µs\)"\n` +
 				`(dropped by uid \d+, pid \d+ \(control\)\n|control: uid \d+, pid \d+ \(control\): drop endpoint "trades": 1 dropped\n){2}` +

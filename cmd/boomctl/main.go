@@ -31,6 +31,7 @@ type cli struct {
 	Top        topCmd        `cmd:"" help:"Show reactors, endpoints and rings of running processes, live."`
 	Latency    latencyCmd    `cmd:"" help:"Show the latency histogram of a running endpoint: table, HdrHistogram log, plot."`
 	Errors     errorsCmd     `cmd:"" help:"Show what has gone wrong in running processes, each distinct error once."`
+	Metrics    metricsCmd    `cmd:"" help:"Show the counters of running processes to Prometheus, or print them as it takes them."`
 	Topology   topologyCmd   `cmd:"" help:"Show packages, caches, cores, NUMA nodes and NICs, and which CPUs a placement would choose."`
 	Control    controlCmd    `cmd:"" help:"Reach into a running process: idle strategies, histograms, connections, how it stands."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine as a low-latency engineer would: verdicts, why they matter, and what mends it."`
