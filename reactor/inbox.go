@@ -100,6 +100,7 @@ func (i *Inbox[T]) close() {
 	i.to.wake()
 }
 
-func (i *Inbox[T]) counts() (sent, refused, highWater uint64, capacity int) {
-	return atomic.LoadUint64(&i.queue.tail), i.refused.Load(), i.high.Load(), len(i.queue.cells)
+func (i *Inbox[T]) counts() portCounts {
+	handled := atomic.LoadUint64(&i.queue.head) // first: the tail is never behind it
+	return portCounts{atomic.LoadUint64(&i.queue.tail), handled, i.refused.Load(), i.high.Load(), len(i.queue.cells)}
 }

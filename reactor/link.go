@@ -163,7 +163,8 @@ func (l *link[T]) close() {
 	}
 }
 
-func (l *link[T]) counts() (sent, refused, highWater uint64, capacity int) {
+func (l *link[T]) counts() portCounts {
+	handled := l.ring.Released() // first: what is published is never behind it
 	s := l.ring.Stats()
-	return s.Offered - s.Refused, s.Refused, s.HighWater, l.ring.Cap()
+	return portCounts{s.Offered - s.Refused, handled, s.Refused, s.HighWater, l.ring.Cap()}
 }

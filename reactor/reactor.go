@@ -157,6 +157,8 @@ type Reactor struct {
 	letIn    int64 // when the runtime was let in, while the P is pinned
 
 	inbound              []inbound     // links and inboxes
+	rings                []inbound     // those that have cells, the failed ones too
+	ringsAt              int64         // when these were published
 	nap                  time.Duration // bound of a park; 0: none
 	closeBy, closeByReal int64         // when the orderly end must be over, by the clock and by the machine's
 	failures             []error       // that did not end the reactor
@@ -362,6 +364,9 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	work += r.driveReady()
 	r.letRuntimeIn()
 	r.counts.turn(work)
+	if r.counts.turns%publishEvery == 0 {
+		r.publishRings()
+	}
 	return work, nil
 }
 
@@ -390,6 +395,9 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	}
 	if r.waits {
 		return r.spin(wait)
+	}
+	if wait > 0 {
+		r.publishRings()
 	}
 	r.counts.park(wait)
 	n, err := r.sel.Wait(r.events[:], wait)
