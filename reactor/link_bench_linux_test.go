@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -46,9 +47,9 @@ func BenchmarkLink(b *testing.B) {
 			cpus := available.CPUs()
 			var file *stats.File
 			if c.file {
-				file, err = stats.Create(stats.FileConfig{Dir: b.TempDir()})
+				file, err = stats.Create(stats.FileConfig{Dir: filepath.Join(b.TempDir(), "counters")})
 				require.NoError(b, err)
-				defer file.Close()
+				b.Cleanup(func() { require.NoError(b, file.Close()) })
 			}
 			g := newGroup(b, GroupConfig{Reactors: []Config{
 				{Name: "ping", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[0]), Counters: file},
