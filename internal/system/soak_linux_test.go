@@ -140,7 +140,7 @@ func (f *soaked) OnExpire() time.Duration {
 // soakedInfo is what is known of an endpoint at one moment.
 type soakedInfo struct {
 	reactor.Info
-	path                           string
+	reactor, path                  string
 	renews                         bool
 	opens, losses, trades, answers int64
 	onCurrent                      uint64
@@ -349,7 +349,7 @@ func (k *soaking) snapshot() (all []soakedInfo) {
 		require.NoError(k, reactor.Each(r, func(i reactor.Info, p endpoint.Protocol) {
 			f := p.(*soaked)
 			all = append(all, soakedInfo{
-				i, "/ws/" + f.stream, f.Policy.TimeToLive > 0,
+				i, r.Name(), "/ws/" + f.stream, f.Policy.TimeToLive > 0,
 				f.opens, f.losses, f.trades, f.answers, f.conns[f.current].count, f.gap,
 			})
 		}))
