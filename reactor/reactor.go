@@ -364,7 +364,7 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	work += r.driveReady()
 	r.letRuntimeIn()
 	r.counts.turn(work)
-	if r.counts.turns%publishEvery == 0 {
+	if r.now-r.ringsAt >= int64(maxRingAge) {
 		r.publishRings()
 	}
 	return work, nil

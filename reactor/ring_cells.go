@@ -66,13 +66,11 @@ func (c *ringCells) publish(in inbound) {
 	c.dropped.Store(dropped)
 }
 
-// maxRingAge is how old the cells of rings may be when a wait in system-call state
-// begins that nothing bounds.
+// maxRingAge is how old the cells of rings become while the reactor turns.
 const maxRingAge = time.Millisecond
 
-// publishRings writes the cells of what comes in: each publishEvery turns, before
-// each park, and before a wait in system-call state when it was not done within
-// maxRingAge. Reactor only.
+// publishRings writes the cells of what comes in: in a turn when they are older than
+// maxRingAge, and before each park. Reactor only.
 func (r *Reactor) publishRings() {
 	for _, in := range r.rings {
 		in.base().cells.publish(in)
