@@ -63,27 +63,30 @@ type relayed struct {
 type side struct {
 	r       *reactor.Reactor
 	out     *reactor.Sender[relayed] // to the other one
-	pending []relayed                // what that had no room for
-	most    int                      // of them at one time
+	pending []relayed                // what that had no room for, from next on
+	next    int
+	most    int // pending at one time
 	heard   []sequences              // by endpoint, of the other one
 }
 
 // send sends m, when there is room for it: nothing may be lost.
 func (s *side) send(m relayed) {
-	s.flush()
-	if len(s.pending) > 0 || s.out.Offer(m) != ring.Accepted {
+	if s.flush(); s.left() > 0 || s.out.Offer(m) != ring.Accepted {
 		s.pending = append(s.pending, m)
-		s.most = max(s.most, len(s.pending))
+		s.most = max(s.most, s.left())
 	}
 }
 
 func (s *side) flush() {
-	n := 0
-	for n < len(s.pending) && s.out.Offer(s.pending[n]) == ring.Accepted {
-		n++
+	for s.left() > 0 && s.out.Offer(s.pending[s.next]) == ring.Accepted {
+		s.next++
 	}
-	s.pending = append(s.pending[:0], s.pending[n:]...)
+	if s.left() == 0 {
+		s.pending, s.next = s.pending[:0], 0
+	}
 }
+
+func (s *side) left() int { return len(s.pending) - s.next }
 
 func (s *side) hear(m *relayed) {
 	h := &s.heard[m.endpoint]
@@ -108,15 +111,17 @@ func soakGroup(t *testing.T, w world, endpoints int, length time.Duration) {
 	for i, from := range sides {
 		to := sides[1-i]
 		to.heard = make([]sequences, endpoints)
-		// One link of each kind; small, so that there is not always room.
-		from.out, err = reactor.Link(from.r, to.r, reactor.LinkConfig{Capacity: 64, Wake: i == 0}, to.hear)
+		// One that wakes and one that does not; small, so that there is not always room.
+		from.out, err = reactor.Link(from.r, to.r, reactor.LinkConfig{Capacity: 256, Wake: i == 0}, to.hear)
 		require.NoError(t, err)
 	}
 	k := newSoaking(t, s, []*reactor.Reactor{sides[0].r, sides[1].r}, endpoints, func(i int, f *soaked) {
 		from := sides[i%2]
+		f.Policy.TimeToLive *= time.Duration(max(endpoints/200, 1)) // so many renewals a second, however many there are
 		f.relay = func(conn uint32, seq uint64) { from.send(relayed{int32(i), conn, seq}) }
 	})
 
+	k.least = endpoints * 4 / 5 // so that there are messages, too
 	k.round(length / 4)
 	before := measure()
 	watched := watch(length)
@@ -184,7 +189,7 @@ func (k *soaking) sameOnTheOtherSide(sides []*side, all []soakedInfo) {
 	waitFor(k.T, "the links to be empty", func() bool {
 		left := 0
 		for _, s := range sides {
-			on(s, func() { s.flush(); left += len(s.pending) })
+			on(s, func() { s.flush(); left += s.left() })
 			left += int(s.out.Info().Waiting)
 		}
 		return left == 0
@@ -326,7 +331,7 @@ func watch(length time.Duration) (end func() trends) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(max(length/100, 50*time.Millisecond))
+		tick := time.NewTicker(max(length/60, 50*time.Millisecond))
 		defer tick.Stop()
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		for {

@@ -156,6 +156,7 @@ type soaking struct {
 	handles  []reactor.Handle[*soaked] // that of endpoint i is of reactor i modulo their number
 	calm     atomic.Bool
 	random   *rand.Rand
+	least    int // connections that stand, else nothing more is broken
 	faults   int
 }
 
@@ -208,7 +209,7 @@ func (k *soaking) settle() {
 // round breaks things for a while, and waits until all is open again.
 func (k *soaking) round(length time.Duration) {
 	k.calm.Store(false)
-	k.faults += breakThings(k.T, k.exchange, k.random, len(k.handles), length)
+	k.faults += breakThings(k.T, k.exchange, k.random, len(k.handles), k.least, length)
 	k.calm.Store(true)
 	k.settle()
 }
@@ -314,8 +315,9 @@ func soak(t *testing.T, w world, endpoints int, length time.Duration) {
 	k.end()
 }
 
-// breakThings injects faults for a while and returns how many met a connection.
-func breakThings(t *testing.T, s *exchange.Server, random *rand.Rand, endpoints int, length time.Duration) (faults int) {
+// breakThings injects faults for a while and returns how many met a connection. It
+// breaks nothing while there are fewer than least connections.
+func breakThings(t *testing.T, s *exchange.Server, random *rand.Rand, endpoints, least int, length time.Duration) (faults int) {
 	kinds := []exchange.Kind{
 		exchange.Close, exchange.FIN, exchange.RST, exchange.Stall, exchange.Split, exchange.Garbage,
 		exchange.BadOpcode, exchange.BadUTF8, exchange.BadOversize, exchange.BadUnfinished,
@@ -325,13 +327,13 @@ func breakThings(t *testing.T, s *exchange.Server, random *rand.Rand, endpoints 
 		{Kind: exchange.UpgradeHang}, {Kind: exchange.UpgradeAccept},
 	}
 	for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(time.Duration(random.IntN(int(20 * time.Millisecond)))) {
+		conns := s.Connections()
+		if len(conns) < max(least, 1) {
+			continue
+		}
 		if random.IntN(4) == 0 {
 			_, err := s.Inject(upgrades[random.IntN(len(upgrades))], exchange.Selector{Next: 1 + random.IntN(3)})
 			require.NoError(t, err)
-		}
-		conns := s.Connections()
-		if len(conns) == 0 {
-			continue
 		}
 		for range 1 + random.IntN(endpoints/20+1) {
 			kind := kinds[random.IntN(len(kinds))]
