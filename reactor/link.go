@@ -41,9 +41,10 @@ type LinkConfig struct {
 // There is one link for each pair of reactors and type of message; another one is
 // refused with [ErrLinked] until the first has ended. Other errors: [ErrClosed]
 // when one of the reactors is closed, or to is ending; [ErrMailboxFull];
-// ring.ErrCapacity. Any goroutine may call Link, before the reactors run and
-// while they do. It allocates all that the link ever needs. Messages had better
-// hold no pointers, see ring.Ring.
+// ring.ErrCapacity. With Config.Counters of to other processes read how the link
+// stands. Any goroutine may call Link, before the reactors run and while they do.
+// It allocates all that the link ever needs. Messages had better hold no pointers,
+// see ring.Ring.
 func Link[T any](from, to *Reactor, cfg LinkConfig, handle func(*T)) (*Sender[T], error) {
 	message := reflect.TypeFor[T]()
 	if from == nil || to == nil || handle == nil {

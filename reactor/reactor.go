@@ -105,9 +105,10 @@ type Config struct {
 	// CloseTimeout bounds the orderly end: close frames are sent and answers
 	// waited for this long. Default 1 s.
 	CloseTimeout time.Duration
-	// Counters is the file in which the reactor and its endpoints count, for other
-	// processes to read (stats.Create): "boomctl top". With it the time from each
-	// network read to its handler is measured, too, which costs about 40 ns a read.
+	// Counters is the file in which the reactor, its endpoints, and the links and
+	// inboxes into it count, for other processes to read (stats.Create): "boomctl
+	// top". With it the time from each network read to its handler is measured, too,
+	// which costs about 40 ns a read.
 	// Default nil: they count on the heap.
 	Counters *stats.File
 	// Report is told at once of a link or an inbox that has ended because its
