@@ -81,8 +81,8 @@ func (s *side) flush() {
 	for s.left() > 0 && s.out.Offer(s.pending[s.next]) == ring.Accepted {
 		s.next++
 	}
-	if s.left() == 0 {
-		s.pending, s.next = s.pending[:0], 0
+	if 2*s.next >= len(s.pending) { // memory of a backlog that is over would count as growth
+		s.pending, s.next = append([]relayed(nil), s.pending[s.next:]...), 0
 	}
 }
 
