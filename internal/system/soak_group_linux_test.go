@@ -65,8 +65,8 @@ type side struct {
 	out     *reactor.Sender[relayed] // to the other one
 	pending []relayed                // what that had no room for, from next on
 	next    int
-	most    int // pending at one time
-	heard   []sequences              // by endpoint, of the other one
+	most    int         // pending at one time
+	heard   []sequences // by endpoint, of the other one
 }
 
 // send sends m, when there is room for it: nothing may be lost.
@@ -186,7 +186,7 @@ func (k *soaking) sameOnTheOtherSide(sides []*side, all []soakedInfo) {
 		require.NoError(k, reactor.Dispatch(s.r, k.handleOn(s.r), func(*soaked, *ws.Conn) { f() }))
 		k.sync(s.r)
 	}
-	waitFor(k.T, "the links to be empty", func() bool {
+	k.wait("the links to be empty", func() bool {
 		left := 0
 		for _, s := range sides {
 			on(s, func() { s.flush(); left += s.left() })
@@ -215,7 +215,7 @@ type soakedCells struct{ endpoint, ring map[string]int64 }
 // sameInTheFile compares what the file says with what the endpoints say.
 func (k *soaking) sameInTheFile(view *stats.View, all []soakedInfo, n soakedTotals) (c soakedCells) {
 	// What a reactor counts of its rings is there when it has parked.
-	waitFor(k.T, "the links' counters", func() bool {
+	k.wait("the links' counters", func() bool {
 		c = k.readFile(view, all)
 		return c.ring["handled"] == n.trades && c.ring["depth"] == 0
 	}, func() string { return fmt.Sprintf("%d trades, links: %v", n.trades, c.ring) })

@@ -194,7 +194,7 @@ func newSoaking(t *testing.T, s *exchange.Server, reactors []*reactor.Reactor, e
 // settle waits until every endpoint has its one connection, and the exchange knows
 // of no other.
 func (k *soaking) settle() {
-	waitFor(k.T, "all open", func() bool {
+	k.wait("all open", func() bool {
 		for _, r := range k.reactors {
 			for _, i := range r.Endpoints() {
 				if i.State != endpoint.Open {
@@ -203,7 +203,29 @@ func (k *soaking) settle() {
 			}
 		}
 		return k.exchange.Stats().Open == len(k.handles) && len(k.exchange.Connections()) == len(k.handles)
-	})
+	}, k.standing)
+}
+
+// soakPatience is for a machine that has little time for a thousand handshakes.
+const soakPatience = 2 * time.Minute
+
+func (k *soaking) wait(what string, f func() bool, more ...func() string) {
+	k.Helper()
+	waitUpTo(k.T, soakPatience, what, f, more...)
+}
+
+// standing says how the endpoints stand.
+func (k *soaking) standing() string {
+	states := make(map[string]int)
+	for _, r := range k.reactors {
+		for _, i := range r.Endpoints() {
+			states[i.State.String()]++
+			if i.State != endpoint.Open && i.Loss != nil {
+				states["lost by "+i.Loss.Summary()]++
+			}
+		}
+	}
+	return fmt.Sprintf("endpoints: %v; the exchange has %d connections, %d WebSockets", states, k.exchange.Stats().Open, len(k.exchange.Connections()))
 }
 
 // round breaks things for a while, and waits until all is open again.
@@ -219,7 +241,7 @@ func (k *soaking) round(length time.Duration) {
 func (k *soaking) notGrownSince(before footprint) (after footprint) {
 	// The reactor and the exchange hand back what a connection held a moment
 	// after it is gone.
-	waitFor(k.T, "no more goroutines, descriptors and bytes than before", func() bool {
+	k.wait("no more goroutines, descriptors and bytes than before", func() bool {
 		after = measure()
 		return after.goroutines <= before.goroutines && after.descriptors <= before.descriptors &&
 			after.heap <= before.heap+before.heap/50+1<<20
@@ -233,7 +255,7 @@ func (k *soaking) notGrownSince(before footprint) (after footprint) {
 // just now subscribes again by its path, so this asks again.
 func (k *soaking) quieten() (all []soakedInfo) {
 	difference := ""
-	waitFor(k.T, "both sides to agree", func() bool {
+	k.wait("both sides to agree", func() bool {
 		conns := k.exchange.Connections()
 		subscribed := make(map[string]bool)
 		for _, c := range conns {
@@ -291,7 +313,7 @@ func (k *soaking) end() {
 	for i, h := range k.handles {
 		require.NoError(k, reactor.Deregister(k.reactors[i%len(k.reactors)], h))
 	}
-	waitFor(k.T, "all gone", func() bool {
+	k.wait("all gone", func() bool {
 		for _, r := range k.reactors {
 			if len(r.Endpoints()) > 0 {
 				return false
@@ -362,7 +384,7 @@ func (k *soaking) snapshot() (all []soakedInfo) {
 
 // sync waits until r has done what it was asked for.
 func (k *soaking) sync(r *reactor.Reactor) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), soakPatience)
 	defer cancel()
 	require.NoError(k, r.Sync(ctx))
 }
