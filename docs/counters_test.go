@@ -52,6 +52,8 @@ func publish(t *testing.T, query string) *stats.File {
 	c.Options.Stream.Timestamps = stream.TimestampsSoftware
 	_, err = reactor.Register(r, c)
 	require.NoError(t, err)
+	_, err = reactor.NewInbox(r, 0, func(*int) {})
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()

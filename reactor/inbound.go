@@ -19,7 +19,13 @@ type inbound interface {
 	close()              // refuses all further messages; any goroutine
 	isClosed() bool
 	word() *uint64 // changes with each message
-	counts() (sent, refused, highWater uint64, capacity int)
+	counts() portCounts
+}
+
+// portCounts are what LinkInfo says of a port.
+type portCounts struct {
+	sent, handled, refused, highWater uint64
+	capacity                          int
 }
 
 // port is a message type's way into a reactor.
@@ -31,6 +37,7 @@ type port struct {
 	listed  bool // to looks at it in its turns; to's own
 	ended   atomic.Bool
 	err     atomic.Pointer[LinkError]
+	cells   *ringCells // nil without Config.Counters; to's own
 }
 
 func (p *port) base() *port { return p }
@@ -94,9 +101,9 @@ func infoOf(in inbound) LinkInfo {
 		i.Err = e
 	}
 	ended := p.ended.Load()
-	left := uint64(in.length())
-	i.Sent, i.Refused, i.HighWater, i.Capacity = in.counts()
-	i.Handled = i.Sent - min(left, i.Sent)
+	n := in.counts()
+	i.Capacity, i.Sent, i.Handled, i.Refused, i.HighWater = n.capacity, n.sent, n.handled, n.refused, n.highWater
+	left := min(n.sent-n.handled, uint64(n.capacity)) // they were not read at one time
 	if ended {
 		i.Dropped = left
 	} else {
@@ -121,6 +128,16 @@ func (r *Reactor) Links() []LinkInfo {
 // admit makes in known to its receiver, which looks at it from its next turn on.
 // There is one for each message type and sender. Any goroutine.
 func (r *Reactor) admit(in inbound) error {
+	p := in.base()
+	p.cells = newRingCells(p)
+	err := r.adopt(in)
+	if err != nil && p.cells != nil {
+		p.cells.block.Free()
+	}
+	return err
+}
+
+func (r *Reactor) adopt(in inbound) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed.Load() || r.stop.Load() {
@@ -162,11 +179,14 @@ func (r *Reactor) enlist(in inbound) {
 	}
 	p.listed = true
 	r.inbound = append(r.inbound, in)
+	r.showRing(in)
 	r.watch(in.word())
 	r.setNap()
 }
 
-// delist is the end of in; err is nil when its sender has closed it.
+// delist is the end of in; err is nil when its sender has closed it. Its cells are
+// given back, but those of one whose handler has panicked stay until there is
+// another one or the reactor ends: somebody will want to see what was dropped.
 func (r *Reactor) delist(in inbound, err error) {
 	p := in.base()
 	if err != nil {
@@ -183,6 +203,9 @@ func (r *Reactor) delist(in inbound, err error) {
 		}
 	}
 	r.setNap()
+	if err == nil || r.closing {
+		r.hideRing(in)
+	}
 }
 
 func (r *Reactor) setNap() {

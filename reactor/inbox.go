@@ -24,8 +24,9 @@ type Inbox[T any] struct {
 // with a copy that is its own until it returns. Messages of one goroutine are
 // handled in the order in which they were posted. There is one inbox for each type
 // of message; another one is refused with [ErrLinked] until the first has ended.
-// Other errors: ErrClosed, ErrMailboxFull, ring.ErrCapacity. Any goroutine may
-// call NewInbox. It allocates all that the inbox ever needs.
+// Other errors: ErrClosed, ErrMailboxFull, ring.ErrCapacity. With Config.Counters of to
+// other processes read how the inbox stands. Any goroutine may call NewInbox. It
+// allocates all that the inbox ever needs.
 func NewInbox[T any](to *Reactor, capacity int, handle func(*T)) (*Inbox[T], error) {
 	message := reflect.TypeFor[T]()
 	switch {
@@ -100,6 +101,7 @@ func (i *Inbox[T]) close() {
 	i.to.wake()
 }
 
-func (i *Inbox[T]) counts() (sent, refused, highWater uint64, capacity int) {
-	return atomic.LoadUint64(&i.queue.tail), i.refused.Load(), i.high.Load(), len(i.queue.cells)
+func (i *Inbox[T]) counts() portCounts {
+	handled := atomic.LoadUint64(&i.queue.head) // first: the tail is never behind it
+	return portCounts{atomic.LoadUint64(&i.queue.tail), handled, i.refused.Load(), i.high.Load(), len(i.queue.cells)}
 }

@@ -41,9 +41,10 @@ type LinkConfig struct {
 // There is one link for each pair of reactors and type of message; another one is
 // refused with [ErrLinked] until the first has ended. Other errors: [ErrClosed]
 // when one of the reactors is closed, or to is ending; [ErrMailboxFull];
-// ring.ErrCapacity. Any goroutine may call Link, before the reactors run and
-// while they do. It allocates all that the link ever needs. Messages had better
-// hold no pointers, see ring.Ring.
+// ring.ErrCapacity. With Config.Counters of to other processes read how the link
+// stands. Any goroutine may call Link, before the reactors run and while they do.
+// It allocates all that the link ever needs. Messages had better hold no pointers,
+// see ring.Ring.
 func Link[T any](from, to *Reactor, cfg LinkConfig, handle func(*T)) (*Sender[T], error) {
 	message := reflect.TypeFor[T]()
 	if from == nil || to == nil || handle == nil {
@@ -163,7 +164,8 @@ func (l *link[T]) close() {
 	}
 }
 
-func (l *link[T]) counts() (sent, refused, highWater uint64, capacity int) {
+func (l *link[T]) counts() portCounts {
+	handled := l.ring.Released() // first: what is published is never behind it
 	s := l.ring.Stats()
-	return s.Offered - s.Refused, s.Refused, s.HighWater, l.ring.Cap()
+	return portCounts{s.Offered - s.Refused, handled, s.Refused, s.HighWater, l.ring.Cap()}
 }

@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -26,12 +27,15 @@ func BenchmarkLink(b *testing.B) {
 		sel  selector.Kind
 		how  idle.Strategy
 		wake bool
+		file bool
 	}{
-		{"direct", selector.Direct, idle.Spin, false},
-		{"epoll", selector.Epoll, idle.Spin, false},
-		{"epoll, wake", selector.Epoll, idle.Spin, true}, // what the option costs while nobody parks
-		{"direct, spin-wait", selector.Direct, idle.SpinWait, false},
-		{"epoll, spin-wait", selector.Epoll, idle.SpinWait, false},
+		{"direct", selector.Direct, idle.Spin, false, false},
+		{"direct, counters", selector.Direct, idle.Spin, false, true},
+		{"epoll", selector.Epoll, idle.Spin, false, false},
+		{"epoll, wake", selector.Epoll, idle.Spin, true, false}, // what the option costs while nobody parks
+		{"direct, spin-wait", selector.Direct, idle.SpinWait, false, false},
+		{"direct, spin-wait, counters", selector.Direct, idle.SpinWait, false, true},
+		{"epoll, spin-wait", selector.Epoll, idle.SpinWait, false, false},
 	} {
 		if c.how.Check() != nil { // built without the tag
 			continue
@@ -41,9 +45,15 @@ func BenchmarkLink(b *testing.B) {
 			available, err := affinity.Available()
 			require.NoError(b, err)
 			cpus := available.CPUs()
+			var file *stats.File
+			if c.file {
+				file, err = stats.Create(stats.FileConfig{Dir: filepath.Join(b.TempDir(), "counters")})
+				require.NoError(b, err)
+				b.Cleanup(func() { require.NoError(b, file.Close()) })
+			}
 			g := newGroup(b, GroupConfig{Reactors: []Config{
-				{Name: "ping", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[0])},
-				{Name: "pong", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[len(cpus)-1])},
+				{Name: "ping", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[0]), Counters: file},
+				{Name: "pong", Idle: c.how, Selector: c.sel, CPU: affinity.Fixed(cpus[len(cpus)-1]), Counters: file},
 			}})
 			ping, pong := g.Reactor(0), g.Reactor(1)
 			oneWay := stats.NewBlock("bench").Histogram("one_way", "ns", "from Claim to handler")

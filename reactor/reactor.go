@@ -105,9 +105,10 @@ type Config struct {
 	// CloseTimeout bounds the orderly end: close frames are sent and answers
 	// waited for this long. Default 1 s.
 	CloseTimeout time.Duration
-	// Counters is the file in which the reactor and its endpoints count, for other
-	// processes to read (stats.Create): "boomctl top". With it the time from each
-	// network read to its handler is measured, too, which costs about 40 ns a read.
+	// Counters is the file in which the reactor, its endpoints, and the links and
+	// inboxes into it count, for other processes to read (stats.Create): "boomctl
+	// top". With it the time from each network read to its handler is measured, too,
+	// which costs about 40 ns a read.
 	// Default nil: they count on the heap.
 	Counters *stats.File
 	// Report is told at once of a link or an inbox that has ended because its
@@ -157,6 +158,8 @@ type Reactor struct {
 	letIn    int64 // when the runtime was let in, while the P is pinned
 
 	inbound              []inbound     // links and inboxes
+	rings                []inbound     // those that have cells, the failed ones too
+	ringsAt              int64         // when these were published
 	nap                  time.Duration // bound of a park; 0: none
 	closeBy, closeByReal int64         // when the orderly end must be over, by the clock and by the machine's
 	failures             []error       // that did not end the reactor
@@ -362,6 +365,9 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	work += r.driveReady()
 	r.letRuntimeIn()
 	r.counts.turn(work)
+	if r.now-r.ringsAt >= int64(maxRingAge) {
+		r.publishRings()
+	}
 	return work, nil
 }
 
@@ -390,6 +396,9 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	}
 	if r.waits {
 		return r.spin(wait)
+	}
+	if wait > 0 {
+		r.publishRings()
 	}
 	r.counts.park(wait)
 	n, err := r.sel.Wait(r.events[:], wait)

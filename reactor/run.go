@@ -197,6 +197,9 @@ func (r *Reactor) release() {
 	r.closing = true
 	r.closed.Store(true)
 	r.endInbound(false)
+	for len(r.rings) > 0 {
+		r.hideRing(r.rings[0])
+	}
 	for _, s := range r.slots {
 		if s == nil {
 			continue

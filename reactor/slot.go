@@ -390,11 +390,7 @@ func (r *Reactor) retire(s *slot) {
 	if b, ok := s.proto.(endpoint.Binder); ok {
 		b.Unbind()
 	}
-	if free := s.cells.block.Free; r.closed.Load() {
-		free() // nobody's turn is held up
-	} else {
-		r.background(task{run: free})
-	}
+	r.free(s.cells.block)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.vacate(s)

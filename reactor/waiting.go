@@ -60,6 +60,13 @@ func (r *Reactor) spin(wait time.Duration) (int, error) {
 	if r.counts.dirty > 0 { // a wait may be long
 		r.counts.publish()
 	}
+	if len(r.rings) > 0 {
+		if r.now-r.ringsAt >= int64(maxRingAge) {
+			r.publishRings()
+		} else {
+			wait = min(wait, maxRingAge) // and then publish
+		}
+	}
 	before := r.now
 	n, err := r.sel.Spin(r.events[:], wait, &r.waiter)
 	r.now = r.clock.Now()

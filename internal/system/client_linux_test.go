@@ -180,13 +180,19 @@ func sequence(p []byte) (uint64, error) {
 // waitFor waits until f holds; more says what there was instead.
 func waitFor(t *testing.T, what string, f func() bool, more ...func() string) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	waitUpTo(t, patience, what, f, more...)
+}
+
+// waitUpTo is waitFor with another bound.
+func waitUpTo(t *testing.T, limit time.Duration, what string, f func() bool, more ...func() string) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for !f() {
 		if time.Now().After(deadline) {
 			for _, say := range more {
 				t.Log(say())
 			}
-			t.Fatalf("waited %v for %s", patience, what)
+			t.Fatalf("waited %v for %s", limit, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

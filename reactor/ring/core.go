@@ -105,6 +105,11 @@ func (c *core) Len() int {
 // Empty says whether no message waits. Consumer only.
 func (c *core) Empty() bool { return atomic.LoadUint64(&c.published) == c.head }
 
+// Released returns how many messages, or bytes of a Bytes, the consumer has released.
+// Read before Stats or Published it is never more than was published. Any goroutine
+// may call it.
+func (c *core) Released() uint64 { return atomic.LoadUint64(&c.released) }
+
 // Published returns the count of messages published, to be watched in a wait loop:
 // there is something to do when it is no longer what it was before the ring was
 // found empty. It is to be loaded atomically and never written. Any goroutine may

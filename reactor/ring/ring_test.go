@@ -84,6 +84,7 @@ func TestFullEmptyClosed(t *testing.T) {
 	require.Nil(t, r.Peek())
 	require.True(t, r.IsClosed())
 	require.Equal(t, Stats{Offered: 4, Refused: 2, HighWater: 2}, r.Stats())
+	require.Equal(t, uint64(2), r.Released())
 	require.Equal(t, "Accepted BackPressured Closed TooLarge Result(9)", fmt.Sprint(Accepted, BackPressured, Closed, TooLarge, Result(9)))
 }
 
