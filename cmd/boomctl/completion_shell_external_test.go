@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/internal/pty"
 )
 
 // typed are command lines as a person types them, with a tab where Tab is
@@ -60,7 +62,7 @@ func startShell(t *testing.T, setup string, name string, args ...string) *shell 
 	for file, script := range map[string]string{"boomctl.bash": completionBash, "boomctl.zsh": completionZsh, "boomctl.fish": completionFish} {
 		require.NoError(t, os.WriteFile(filepath.Join(home, file), []byte(script), 0o600))
 	}
-	master, slave := openTerminal(t, 120, 40)
+	master, slave := pty.Open(t, 120, 40)
 	s := &shell{Cmd: exec.Command(path, args...), terminal: master}
 	s.Dir = filepath.Join(home, "work")
 	s.Env = []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/config", "TERM=xterm", "LANG=C.UTF-8", "PS1=ready> ",
