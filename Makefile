@@ -6,7 +6,7 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak ring-stress wait external netns bench-peers bench-here bench-jitter ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak soak-group ring-stress wait external netns bench-peers bench-here bench-jitter ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ autobahn-full: ## All 517 of Autobahn's cases over both, half an hour (needs a P
 
 soak: ## A thousand endpoints under random faults, for a minute each over TCP and TLS
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
+
+soak-group: ## The same on two reactors with links and a counters file, for five minutes each
+	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=5m go test -count=1 -timeout 25m -run GroupOfReactors -v ./internal/system
 
 ring-stress: ## 10^8 messages through each ring under each condition, many minutes
 	BOOMNET_RING_STRESS=100000000 go test -count=1 -timeout 3h -run 'Stress|NoWake' -v ./reactor/ring
