@@ -28,7 +28,7 @@ type Config struct {
 	PIDs []int
 	// Ended also shows processes that have ended and left their file behind.
 	Ended bool
-	// Buckets are the upper bounds of histograms of times, ascending, 1 to MaxBuckets.
+	// Buckets are the upper bounds of histograms in nanoseconds, ascending, 1 to MaxBuckets.
 	// A bound that is no power of two in nanoseconds counts to within 1/64 below it.
 	// Default: the powers of two from 256 ns to 8.6 s. Each is one sample more of each
 	// histogram.
@@ -38,7 +38,8 @@ type Config struct {
 	// an endpoint has about 60. Default DefaultSamples.
 	MaxSamples int
 	// Observer is told of a file that cannot be read, once as long as the reason
-	// stays the same. It is called by the goroutine of a scrape, one at a time.
+	// stays the same. It is called by the goroutine of a scrape, one at a time, and
+	// must not call the Exporter.
 	Observer func(error)
 }
 

@@ -49,11 +49,15 @@ func seconds(ns int64) bound {
 	return bound{ns, strconv.FormatFloat(float64(ns)/1e9, 'g', -1, 64)}
 }
 
+// otherBuckets is how many buckets others makes: up to 2^40 - 1, stats.MaxTracked.
+const otherBuckets = 21
+
 // others are the buckets of what is no time in nanoseconds: by powers of four, up to
 // the last integer before each, which counts exactly.
 func others(u unit) (b []bound) {
-	for i := 0; i <= 40; i += 2 {
-		b = append(b, bound{1 << i, strconv.FormatFloat(float64(int64(1)<<i-1)/u.per, 'g', -1, 64)})
+	for i := range otherBuckets {
+		below := int64(1) << (2 * i)
+		b = append(b, bound{below, strconv.FormatFloat(float64(below-1)/u.per, 'g', -1, 64)})
 	}
 	return b
 }

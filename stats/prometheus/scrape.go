@@ -121,7 +121,7 @@ func (s *scrape) process(p *process) error {
 			c := &b.Cells[j]
 			d := c.Desc()
 			f := s.of(b.Kind, &d)
-			if f == nil || !s.room(&d) {
+			if f == nil {
 				continue
 			}
 			switch err := c.Read(&s.value); {
@@ -158,7 +158,7 @@ func (s *scrape) room(d *stats.Desc) bool {
 	most := 1
 	switch {
 	case d.Kind == stats.KindHistogram:
-		most = max(len(s.buckets), 21) + 4
+		most = max(len(s.buckets), otherBuckets) + 4 // +Inf, sum, count, the largest
 	case d.Kind == stats.KindErrors:
 		most = 3*stats.MaxErrors + 1
 	case isState(d):
@@ -173,8 +173,11 @@ func (s *scrape) room(d *stats.Desc) bool {
 }
 
 // of returns the families of a cell of the block begun last; nil when another cell
-// has taken the name.
+// has taken the name, or there is no room.
 func (s *scrape) of(kind string, d *stats.Desc) *cellFamilies {
+	if !s.room(d) { // before a family is made: their number has no other bound
+		return nil
+	}
 	id := cellID{kind, d.Name, d.Unit, d.Kind}
 	f, seen := s.cells[id]
 	if !seen {

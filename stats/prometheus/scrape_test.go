@@ -24,7 +24,7 @@ func scrapeOf(t testing.TB, limit int, blocks ...heapBlock) *scrape {
 	for _, h := range blocks {
 		l := s.block("proc", "1", h.kind, h.name, h.parent)
 		h.Each(func(d stats.Desc, v stats.Value) {
-			if f := s.of(h.kind, &d); f != nil && s.room(&d) {
+			if f := s.of(h.kind, &d); f != nil {
 				s.cell(f, l, h.kind, &d, &v)
 			}
 		})
@@ -189,6 +189,18 @@ func TestLimit(t *testing.T) {
 	require.Positive(t, p.find(t, "boomnet_exporter_cells_left_out", "reason", "limit"))
 }
 
+// A file with names without end makes no families without end.
+func TestLimitOfNames(t *testing.T) {
+	b := block("a", "x", "")
+	for i := range 1000 {
+		b.Counter(fmt.Sprint("c", i), "", "")
+	}
+	s := scrapeOf(t, 100, b)
+	require.LessOrEqual(t, len(s.families), 105)
+	p := mustParse(t, s.text(false))
+	require.Equal(t, 900.0, p.find(t, "boomnet_exporter_cells_left_out", "reason", "limit"))
+}
+
 func TestBuckets(t *testing.T) {
 	for _, c := range []struct {
 		list []time.Duration
@@ -270,7 +282,7 @@ func FuzzScrape(f *testing.F) {
 		for range 2 { // two blocks of the same names, each with the same cell twice
 			l := s.block(name, "1", kind, name, parent)
 			for range 2 {
-				if f := s.of(kind, &d); f != nil && s.room(&d) {
+				if f := s.of(kind, &d); f != nil {
 					s.cell(f, l, kind, &d, &v)
 				}
 			}
