@@ -34,8 +34,8 @@ func (t *topScreen) drawTables(c *term.Canvas, room int) {
 	}
 }
 
-// share is how many rows each table gets of room lines. The one in which the user
-// moves always has one, so that the selection is seen.
+// share is how many rows each table gets of room lines: at least one, so that the
+// selection is seen, wherever it is.
 func (t *topScreen) share(room int) (reactors, endpoints, rings int) {
 	free := room - 1 // the heading of the endpoints
 	if len(t.shown.reactors) > 0 {
