@@ -276,7 +276,7 @@ func TestTopOnATerminal(t *testing.T) {
 	o.press("\x1b")
 	o.until("▸same ")
 	o.press("/zz")
-	o.until(`none of 1 has "zz"`)
+	o.until("/zz takes none of 1")
 	o.press("\x1b")
 	o.until("▸same ")
 	pty.Resize(t, o.master, 130, 30)

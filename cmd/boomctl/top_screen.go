@@ -29,7 +29,7 @@ const (
 )
 
 // topScreen is what the user of `boomctl top` has chosen to see, and of which
-// sample. press changes the choice, see the sample, draw changes neither.
+// sample. press changes the choice, see the sample; draw keeps both within bounds.
 type topScreen struct {
 	dir      string // of the counters files
 	keyboard bool   // keys are read

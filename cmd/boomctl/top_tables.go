@@ -34,8 +34,8 @@ func (t *topScreen) drawTables(c *term.Canvas, room int) {
 	}
 }
 
-// share is how many rows each table gets of room lines. The one in which the user
-// moves always has one, so that the selection is seen.
+// share is how many rows each table gets of room lines: at least one, so that the
+// selection is seen, wherever it is.
 func (t *topScreen) share(room int) (reactors, endpoints, rings int) {
 	free := room - 1 // the heading of the endpoints
 	if len(t.shown.reactors) > 0 {
@@ -145,21 +145,21 @@ func (t *topScreen) drawReactors(c *term.Canvas, rows []topReactor, room int) {
 }
 
 // nameWidth is how wide the names of endpoints are: as the longest, within what the
-// other columns leave.
+// other columns leave. Where that is too little the last columns are cut off.
 func nameWidth(rows []topEndpoint, width int) int {
-	const narrowest = 20
-	room := narrowest + width - topNarrow
+	const usual, narrowest = 20, 14
+	room := usual + width - topNarrow
 	switch {
 	case width >= topWidest:
-		room = 2 * narrowest
+		room = 2 * usual
 	case width >= topWide:
-		room = narrowest + width - topWide
+		room = usual + width - topWide
 	}
-	longest := narrowest
+	longest := usual
 	for i := range rows {
 		longest = max(longest, utf8.RuneCountInString(rows[i].Name)+1)
 	}
-	return max(min(longest, room), 1)
+	return max(min(longest, room), narrowest)
 }
 
 func (t *topScreen) drawEndpoints(c *term.Canvas, rows []topEndpoint, room int) {
@@ -207,7 +207,7 @@ func (t *topScreen) drawEndpoints(c *term.Canvas, rows []topEndpoint, room int) 
 // noEndpoints says why the table is empty.
 func (t *topScreen) noEndpoints() string {
 	if len(t.rows.endpoints) > 0 {
-		return fmt.Sprintf("none of %s has %q; Esc shows all", term.Count(int64(len(t.rows.endpoints))), t.filter)
+		return fmt.Sprintf("/%s takes none of %s; Esc shows all", t.filter, term.Count(int64(len(t.rows.endpoints))))
 	}
 	return "none"
 }
