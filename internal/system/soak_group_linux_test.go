@@ -35,7 +35,7 @@ import (
 //   - at the end there are no more goroutines and descriptors than at the start.
 //
 // It is short by default. `make soak-group` runs it in full: a thousand endpoints
-// for five minutes each over TCP and TLS.
+// for ten minutes, half of them over TCP and half over TLS.
 func TestGroupOfReactorsUnderFaults(t *testing.T) {
 	endpoints, length := soakSize(t)
 	for _, secure := range []bool{false, true} {
@@ -318,10 +318,11 @@ func (g growth) String() string {
 // trends are what is watched over a soak.
 type trends struct{ heap, resident, threads growth }
 
-// check fails when something grew by more than measuring it varies.
+// check fails when something grew by more than it varies while things break: a TLS
+// handshake under way holds memory. notGrownSince is the exact one.
 func (g trends) check(t *testing.T) {
-	require.LessOrEqual(t, g.heap.last, 1.05*g.heap.first+2<<20, "live heap: %s", g.heap.inMiB())
-	require.LessOrEqual(t, g.resident.last, 1.05*g.resident.first+8<<20, "resident memory: %s", g.resident.inMiB())
+	require.LessOrEqual(t, g.heap.last, 1.1*g.heap.first+2<<20, "live heap: %s", g.heap.inMiB())
+	require.LessOrEqual(t, g.resident.last, 1.1*g.resident.first+8<<20, "resident memory: %s", g.resident.inMiB())
 	require.LessOrEqual(t, g.threads.last, g.threads.first+16, "threads: %s", g.threads)
 }
 
