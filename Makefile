@@ -52,7 +52,7 @@ soak: ## A thousand endpoints under random faults, for a minute each over TCP an
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
 
 soak-group: ## The same on two reactors with links and a counters file, for five minutes each
-	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=5m go test -count=1 -timeout 25m -run GroupOfReactors -v ./internal/system
+	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=4m go test -count=1 -timeout 20m -run GroupOfReactors -v ./internal/system
 
 ring-stress: ## 10^8 messages through each ring under each condition, many minutes
 	BOOMNET_RING_STRESS=100000000 go test -count=1 -timeout 3h -run 'Stress|NoWake' -v ./reactor/ring
