@@ -51,7 +51,7 @@ autobahn-full: ## All 517 of Autobahn's cases over both, half an hour (needs a P
 soak: ## A thousand endpoints under random faults, for a minute each over TCP and TLS
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=1m go test -count=1 -timeout 10m -run RandomFaults -v ./internal/system
 
-soak-group: ## The same on two reactors with links and a counters file, for five minutes each
+soak-group: ## A thousand endpoints on two reactors, links between them, under faults: ten minutes
 	BOOMNET_SOAK_ENDPOINTS=1000 BOOMNET_SOAK_TIME=4m go test -count=1 -timeout 20m -run GroupOfReactors -v ./internal/system
 
 ring-stress: ## 10^8 messages through each ring under each condition, many minutes
