@@ -90,9 +90,10 @@ func (w *Waiter) Pause(d time.Duration) {
 var nothing = Call{None: true}
 
 // Pin keeps the calling goroutine, which is locked to its thread, on its P until
-// Unpin: no preemption, and no stop of the world but in a Wait. In between it must
-// not block, nor panic: both end the process, with "schedule: holding locks" and
-// "panic holding locks".
+// Unpin: no preemption, no signal that asks for one (SIGURG is blocked on the
+// thread), and no stop of the world but in a Wait. In between it must not block, nor
+// panic: both end the process, with "schedule: holding locks" and "panic holding
+// locks". It costs a system call.
 func (w *Waiter) Pin() {
 	if !w.pinned {
 		w.pinned = true

@@ -5,6 +5,8 @@ package syswait
 import (
 	"time"
 	_ "unsafe" // go:linkname
+
+	"golang.org/x/sys/unix"
 )
 
 // Built says whether Wait waits.
@@ -25,8 +27,16 @@ func procPin() int
 //go:linkname procUnpin runtime.procUnpin
 func procUnpin()
 
-func pin()   { procPin() }
-func unpin() { procUnpin() }
+func pin() {
+	mask(unix.SIG_BLOCK)
+	procPin()
+}
+
+// unpin lets a signal that is pending through last: what it asks for can be had now.
+func unpin() {
+	procUnpin()
+	mask(unix.SIG_UNBLOCK)
+}
 
 const (
 	// slice is how long a stay lasts where it cannot be seen that the P was taken.

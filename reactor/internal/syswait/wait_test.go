@@ -4,6 +4,8 @@ package syswait
 
 import (
 	"bytes"
+	"compress/gzip"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -268,6 +270,74 @@ func TestProfilingWhileWaiting(t *testing.T) {
 	storm(t, func() { time.Sleep(time.Millisecond) })
 	pprof.StopCPUProfile()
 	require.NotZero(t, profile.Len())
+}
+
+// blocked reports whether the calling thread lets no SIGURG through.
+func blocked(t *testing.T) bool {
+	var set unix.Sigset_t
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, nil, &set))
+	return set.Val[0]&(1<<(unix.SIGURG-1)) != 0
+}
+
+func TestNoSignalAsksAPinnedGoroutine(t *testing.T) {
+	usable(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	require.False(t, blocked(t))
+	var w Waiter
+	var before, pinned, waited bool
+	for range 2 {
+		w.Pin() // what fails must not do so under it
+		before = blocked(t)
+		require.NoError(t, unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGURG)) // stays pending
+		w.Wait(&nothing, 20*time.Microsecond)
+		waited, pinned = blocked(t), w.Pinned()
+		w.Unpin()
+		require.True(t, before && waited && pinned)
+		require.False(t, blocked(t))
+	}
+
+	// Threads that begin meanwhile have the runtime's own mask.
+	w.Pin()
+	other := make(chan bool, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: a thread of its own
+		other <- blocked(t)
+	}()
+	w.Unpin()
+	require.False(t, <-other)
+}
+
+//go:noinline
+func pinnedWork(until time.Time) {
+	for time.Now().Before(until) {
+	}
+}
+
+// A profile's signal is another one.
+func TestProfilingWhilePinned(t *testing.T) {
+	usable(t)
+	var profile bytes.Buffer
+	require.NoError(t, pprof.StartCPUProfile(&profile))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var w Waiter
+		w.Pin()
+		defer w.Unpin()
+		for until := time.Now().Add(stormTime); time.Now().Before(until); {
+			pinnedWork(time.Now().Add(time.Millisecond))
+			w.Wait(&nothing, time.Microsecond)
+		}
+	}()
+	<-done
+	pprof.StopCPUProfile()
+	unzipped, err := gzip.NewReader(&profile)
+	require.NoError(t, err)
+	samples, err := io.ReadAll(unzipped)
+	require.NoError(t, err)
+	require.Contains(t, string(samples), "syswait.pinnedWork")
 }
 
 func TestSignalsWhileWaiting(t *testing.T) {
