@@ -55,6 +55,48 @@ func TestThisReleaseOfGo(t *testing.T) {
 	require.EqualValues(t, id, got)
 }
 
+// A Waiter that was started counts up for the monitor, while there is a P to spare.
+func TestTicks(t *testing.T) {
+	usable(t)
+	require.True(t, tickable, "the counts of a P are not where they should be")
+	require.True(t, findTicks(offsetOfP))
+	require.False(t, findTicks(0))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	moved := func(f func()) bool {
+		var before, after pCounts
+		for {
+			procPin() // nothing else runs on it
+			counts(offsetOfP, &before)
+			f()
+			counts(offsetOfP, &after)
+			procUnpin()
+			if after.p == before.p {
+				return after.runs != before.runs
+			}
+		}
+	}
+	var w Waiter
+	require.False(t, moved(w.Tick))
+	w.Start()
+	w.Start()
+	require.EqualValues(t, 1, holders.Load())
+	require.True(t, moved(w.Tick))
+	require.True(t, moved(func() { w.pinned = true; w.Wait(&nothing, time.Microsecond); w.pinned = false }))
+
+	holders.Add(int32(runtime.GOMAXPROCS(0))) // others
+	w.review(rdtsc())
+	require.False(t, moved(w.Tick))
+	holders.Add(-int32(runtime.GOMAXPROCS(0)))
+	w.reviewAt = 0
+	w.Wait(&nothing, 0)
+	require.True(t, moved(w.Tick))
+	w.Stop()
+	w.Stop()
+	require.Zero(t, holders.Load())
+	require.False(t, moved(w.Tick))
+}
+
 func TestKnownReleases(t *testing.T) {
 	for version, want := range map[string]bool{
 		releases[0]: true, releases[0] + ".8": true, releases[0] + "rc1": true, releases[0] + ".1 X:arenas": true, releases[0] + "-custom": true,
@@ -97,9 +139,9 @@ func TestWaitLastsAsLongAsItShould(t *testing.T) {
 // A counter that stands still, or has gone back, does not make a wait endless.
 func TestRoundsEndAWait(t *testing.T) {
 	usable(t)
-	s := stay{end: 1 << 62, rounds: 1000, p: offsetOfP}
+	s := stay{end: 1 << 62, slice: 1 << 61, rounds: 1000, p: offsetOfP}
 	require.Zero(t, wait(&Waiter{}, &nothing, &s))
-	s.slice, s.p = 1<<61, 0
+	s.p = 0
 	require.Zero(t, wait(&Waiter{}, &nothing, &s))
 }
 
@@ -200,6 +242,8 @@ func waiters(t *testing.T) (stop func() (returns int64)) {
 			defer unix.Close(fds[1])
 			p := newPolling(fds[0])
 			w := Waiter{Words: []Word{{At: &end}}}
+			w.Start()
+			defer w.Stop()
 			if i == 1 {
 				w.Pin()
 			}
