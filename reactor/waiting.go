@@ -52,7 +52,7 @@ const (
 	// of a turn, without a wait of letInFor: the time in which the collector, which
 	// tries again and again, finds the goroutine in system-call state.
 	letInEvery = int64(100 * time.Microsecond)
-	letInFor   = 5 * time.Microsecond
+	letInFor   = 2 * time.Microsecond
 )
 
 // spin waits in system-call state. With nothing to wait for, wait is 0, it looks.

@@ -95,7 +95,7 @@ var SpinWait = Strategy{kind: spinWait}
 //   - A handler that panics ends the process: "panic holding locks". reactor.New
 //     insists on PanicPolicy Crash, because Isolate could not be kept.
 //   - A stop of the world waits for the reactor: for as long as a turn lasts, as it
-//     lets the runtime in between turns, at every wait and for 5 µs each 100 µs when
+//     lets the runtime in between turns, at every wait and for 2 µs each 100 µs when
 //     there is always work. A handler that runs for long makes every goroutine of
 //     the process wait for as long at each stop.
 //   - reactor.New insists on the garbage collector being off (GOGC=off,
