@@ -65,13 +65,12 @@ type using struct {
 }
 
 func (r *Reactor) useIdle(s idle.Strategy, instead error) {
-	r.cold()
+	r.endWaiting()
 	r.strategy, r.idler = s, idle.NewWaiter(s)
 	r.using.Store(&using{s, instead})
 	r.counts.idle.Set(s.String())
 	if r.turning { // neither under Poll nor in the orderly end
-		r.waits = s.Waits()
-		r.pin()
+		r.beginWaiting()
 	}
 }
 

@@ -81,11 +81,10 @@ func (r *Reactor) loop(again func(error) bool) error {
 // turns drives the reactor until it is closing.
 func (r *Reactor) turns(again func(error) bool) error {
 	r.turning = true
-	r.waits = r.strategy.Waits()
-	r.pin()
+	r.beginWaiting()
 	defer func() { // the orderly end parks
-		r.turning, r.waits = false, false
-		r.cold()
+		r.turning = false
+		r.endWaiting()
 	}()
 	var wait time.Duration
 	for !r.closing {

@@ -52,7 +52,7 @@ const (
 	// of a turn, without a wait of letInFor: the time in which the collector, which
 	// tries again and again, finds the goroutine in system-call state.
 	letInEvery = int64(100 * time.Microsecond)
-	letInFor   = 5 * time.Microsecond
+	letInFor   = 2 * time.Microsecond
 )
 
 // spin waits in system-call state. With nothing to wait for, wait is 0, it looks.
@@ -76,12 +76,33 @@ func (r *Reactor) spin(wait time.Duration) (int, error) {
 	return n, err
 }
 
-// letRuntimeIn waits for a moment when a pinned reactor has worked for long.
+// letRuntimeIn waits for a moment when a pinned reactor has worked for long, and has
+// one that is not pinned go on for as long again.
 func (r *Reactor) letRuntimeIn() {
-	if r.waiter.Pinned() && r.now-r.letIn >= letInEvery {
-		r.waiter.Pause(letInFor)
-		r.letIn = r.now
+	if !r.waits || r.now-r.letIn < letInEvery {
+		return
 	}
+	if r.waiter.Pinned() {
+		r.waiter.Pause(letInFor)
+	} else {
+		r.waiter.Tick()
+	}
+	r.letIn = r.now
+}
+
+// beginWaiting and endWaiting enclose the time in which the reactor, on a thread of
+// its own, waits as its strategy says.
+func (r *Reactor) beginWaiting() {
+	if r.waits = r.strategy.Waits(); r.waits {
+		r.waiter.Start()
+	}
+	r.pin()
+}
+
+func (r *Reactor) endWaiting() {
+	r.cold()
+	r.waits = false
+	r.waiter.Stop()
 }
 
 // pin keeps the P until cold, where the strategy wants that.

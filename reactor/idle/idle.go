@@ -58,12 +58,15 @@ var (
 // SpinWait spins as Spin does, for a core of its own, but in the state that Go has
 // for goroutines in a system call. Go's monitor preempts a reactor that spins in
 // Go about fifty times a second, at 20 to 40 µs each; one that waits like this it
-// leaves alone, and a stop of the world needs nothing from it. It does not help a
-// reactor while it works: one that is busy all the time is preempted as before.
+// leaves alone, and a stop of the world needs nothing from it. Nor does it preempt
+// the reactor's work, which counts as a new goroutine's after each wait, and after
+// each 100 µs without one: only a handler that runs for 10 ms is preempted. A stop of
+// the world does interrupt the work.
 //
-// It needs a processor (GOMAXPROCS) more than there are busy reactors and other
-// running goroutines, as TuneProcess sets: the runtime may take this one's while
-// it waits, and an idle one then replaces it at once.
+// It needs a processor (GOMAXPROCS) more than there are reactors that wait like
+// this, as TuneProcess sets: what other goroutines leave to this one's only another
+// one runs. With fewer, which is looked at once a second, work is preempted as
+// before, and the processor is taken while the reactor waits.
 //
 // The selector is asked in each round, with epoll about 0.1 to 0.2 µs, with direct
 // by poll(2), half as much again; words in memory (rings, the mailbox) are looked
@@ -75,18 +78,24 @@ var (
 var SpinWait = Strategy{kind: spinWait}
 
 // Exclusive is SpinWait and, while the reactor works, keeps the runtime from taking
-// its processor away at all (the P is pinned). It is for reactors whose handlers
-// never block, in a process without garbage collection, and it is dangerous:
+// its processor away at all (the P is pinned), for a stop of the world or after 10 ms
+// of work either. It blocks SIGURG, by which the runtime asks for that, on the
+// reactor's thread; a process started from a handler would inherit that. It is for
+// reactors whose handlers never block, in a process without garbage collection, and
+// it is dangerous. What it spares a reactor beyond SpinWait is little: handlers of
+// more than 10 ms, and where no processor is to spare. Measure both:
 //
 //   - A handler that blocks ends the process: "fatal error: schedule: holding
 //     locks". Blocking is a channel, a contended sync.Mutex, time.Sleep, net, log to
 //     a slow place, a call of Register, Dispatch or another function of package
-//     reactor that takes a lock, a tls.ClientSessionCache that connections share.
+//     reactor that takes a lock, a tls.ClientSessionCache that connections share, and the first use of a
+//     sync.Pool after a collection, for which all pools of the process have one lock
+//     (compressed and fragmented messages of proto/ws use pools).
 //     Atomics, ring offers, system calls and allocation do not block.
 //   - A handler that panics ends the process: "panic holding locks". reactor.New
 //     insists on PanicPolicy Crash, because Isolate could not be kept.
 //   - A stop of the world waits for the reactor: for as long as a turn lasts, as it
-//     lets the runtime in between turns, at every wait and for 5 µs each 100 µs when
+//     lets the runtime in between turns, at every wait and for 2 µs each 100 µs when
 //     there is always work. A handler that runs for long makes every goroutine of
 //     the process wait for as long at each stop.
 //   - reactor.New insists on the garbage collector being off (GOGC=off,

@@ -40,6 +40,7 @@ type config struct {
 	threshold  time.Duration
 	stops      time.Duration
 	gomaxprocs int
+	confine    bool
 	wait       time.Duration // between two pieces of work
 	silence    time.Duration // the same where there is no work
 }
@@ -73,6 +74,7 @@ func parseFlags(args []string) (config, error) {
 	f.DurationVar(&c.silence, "silence", time.Millisecond, "the same at a share of 0: shorter ones are work of the reactor's own")
 	f.DurationVar(&c.stops, "stops", 0, "make each run again with a collection forced so often; 0: do not")
 	f.IntVar(&c.gomaxprocs, "gomaxprocs", 3, "GOMAXPROCS of the reactors' processes, as reactor.TuneProcess sets it for one reactor")
+	f.BoolVar(&c.confine, "confine", true, "move the other threads of the reactors' processes to other CPUs")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}

@@ -142,6 +142,9 @@ func (r *run) report(ctx context.Context, c config) (*jitter.Report, error) {
 			"jitter", "--json", "--cpu", strconv.Itoa(c.cpu), "--for", c.each.String(),
 			"--threshold", c.threshold.String(), "--busy", strconv.Itoa(r.busy), "--wait", wait.String(),
 		}, r.args...)
+		if c.confine {
+			args = append(args, "--confine")
+		}
 	}
 	if r.stops > 0 {
 		args = append(args, "--gc", r.stops.String())

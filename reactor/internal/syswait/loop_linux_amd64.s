@@ -22,6 +22,16 @@ TEXT ·loop(SB), NOSPLIT, $0-33
 	MOVQ	s+16(FP), SI
 	MOVQ	stay_end(SI), R13
 	MOVQ	stay_rounds(SI), BX
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	ADDQ	stay_slice(SI), AX
+	CMPQ	AX, R13
+	JCC	where
+	MOVQ	AX, R13
+	MOVB	$1, more+32(FP)
+
+where:
 	MOVQ	stay_p(SI), R12
 	TESTQ	R12, R12
 	JZ	unknown
@@ -31,14 +41,6 @@ TEXT ·loop(SB), NOSPLIT, $0-33
 
 unknown:
 	MOVQ	$·held(SB), R12
-	RDTSC
-	SHLQ	$32, DX
-	ORQ	DX, AX
-	ADDQ	stay_slice(SI), AX
-	CMPQ	AX, R13
-	JCC	again
-	MOVQ	AX, R13
-	MOVB	$1, more+32(FP)
 
 again:
 	MOVQ	w+0(FP), DX
@@ -115,4 +117,34 @@ TEXT ·snap(SB), NOSPLIT, $0-8
 	MOVQ	$const_wordsOfM, CX
 	CLD
 	REP;	MOVSQ
+	RET
+
+// func tick(pAt uintptr)
+//
+// Nothing takes the P of a running goroutine, and none is preempted in assembly.
+TEXT ·tick(SB), NOSPLIT, $0-8
+	MOVQ	pAt+0(FP), CX
+	TESTQ	CX, CX
+	JZ	done
+	MOVQ	(TLS), AX
+	MOVQ	const_offsetOfM(AX), AX
+	MOVQ	(AX)(CX*1), AX
+	TESTQ	AX, AX
+	JZ	done
+	INCL	const_offsetOfRuns(AX)
+done:
+	RET
+
+// func counts(pAt uintptr, of *pCounts)
+TEXT ·counts(SB), NOSPLIT, $0-16
+	MOVQ	pAt+0(FP), CX
+	MOVQ	of+8(FP), DI
+	MOVQ	(TLS), AX
+	MOVQ	const_offsetOfM(AX), AX
+	MOVQ	(AX)(CX*1), AX
+	MOVQ	AX, pCounts_p(DI)
+	MOVL	const_offsetOfRuns(AX), CX
+	MOVL	CX, pCounts_runs(DI)
+	MOVL	const_offsetOfCalls(AX), CX
+	MOVL	CX, pCounts_calls(DI)
 	RET

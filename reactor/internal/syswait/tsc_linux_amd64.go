@@ -60,6 +60,7 @@ func Usable() bool {
 		if invariant() {
 			ticksPerNano = calibrate(started)
 			offsetOfP = findP()
+			tickable = findTicks(offsetOfP)
 		}
 	})
 	return ticksPerNano != 0

@@ -5,6 +5,8 @@ package syswait
 import (
 	"time"
 	_ "unsafe" // go:linkname
+
+	"golang.org/x/sys/unix"
 )
 
 // Built says whether Wait waits.
@@ -25,8 +27,16 @@ func procPin() int
 //go:linkname procUnpin runtime.procUnpin
 func procUnpin()
 
-func pin()   { procPin() }
-func unpin() { procUnpin() }
+func pin() {
+	mask(unix.SIG_BLOCK)
+	procPin()
+}
+
+// unpin lets a signal that is pending through last: what it asks for can be had now.
+func unpin() {
+	procUnpin()
+	mask(unix.SIG_UNBLOCK)
+}
 
 const (
 	// slice is how long a stay lasts where it cannot be seen that the P was taken.
@@ -49,6 +59,7 @@ type stay struct {
 	grace  uint64
 	rounds uint64  // at most, should the counter lie
 	p      uintptr // where m.p is in an m; 0: not known
+	tick   uintptr // the same to count up there after each stay; 0: do not
 }
 
 // loop is one stay in system-call state. more says that the wait is not over: the
@@ -58,9 +69,19 @@ type stay struct {
 func loop(w *Waiter, c *Call, s *stay) (n int, more bool)
 
 func (w *Waiter) wait(c *Call, d time.Duration) int {
+	now := rdtsc()
+	if w.started && now >= w.reviewAt {
+		w.review(now)
+	}
 	s := stay{
-		end: rdtsc() + toTicks(d), slice: toTicks(slice), grace: toTicks(grace),
-		rounds: uint64(d)/minRound + 1, p: offsetOfP,
+		end: now + toTicks(d), slice: toTicks(slice), grace: toTicks(grace),
+		rounds: uint64(d)/minRound + 1, p: offsetOfP, tick: w.pAt(),
+	}
+	switch {
+	case s.tick != 0:
+		s.slice = toTicks(tickEvery)
+	case s.p != 0:
+		s.slice = toTicks(MaxWait) // until the P is taken
 	}
 	if w.pinned {
 		return waitUnpinned(w, c, &s)
@@ -84,6 +105,7 @@ func wait(w *Waiter, c *Call, s *stay) int {
 		entersyscall()
 		n, more := loop(w, c, s)
 		exitsyscall()
+		tick(s.tick)
 		if !more {
 			return n
 		}

@@ -13,4 +13,8 @@ func Usable() bool { return false }
 func pin()   {}
 func unpin() {}
 
+func (w *Waiter) start() {}
+func (w *Waiter) stop()  {}
+func (w *Waiter) tick()  {}
+
 func (w *Waiter) wait(c *Call, _ time.Duration) int { return c.once() }

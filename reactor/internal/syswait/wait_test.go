@@ -4,6 +4,8 @@ package syswait
 
 import (
 	"bytes"
+	"compress/gzip"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -53,6 +55,48 @@ func TestThisReleaseOfGo(t *testing.T) {
 	require.EqualValues(t, id, got)
 }
 
+// A Waiter that was started counts up for the monitor, while there is a P to spare.
+func TestTicks(t *testing.T) {
+	usable(t)
+	require.True(t, tickable, "the counts of a P are not where they should be")
+	require.True(t, findTicks(offsetOfP))
+	require.False(t, findTicks(0))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	moved := func(f func()) bool {
+		var before, after pCounts
+		for {
+			procPin() // nothing else runs on it
+			counts(offsetOfP, &before)
+			f()
+			counts(offsetOfP, &after)
+			procUnpin()
+			if after.p == before.p {
+				return after.runs != before.runs
+			}
+		}
+	}
+	var w Waiter
+	require.False(t, moved(w.Tick))
+	w.Start()
+	w.Start()
+	require.EqualValues(t, 1, holders.Load())
+	require.True(t, moved(w.Tick))
+	require.True(t, moved(func() { w.pinned = true; w.Wait(&nothing, time.Microsecond); w.pinned = false }))
+
+	holders.Add(int32(runtime.GOMAXPROCS(0))) // others
+	w.review(rdtsc())
+	require.False(t, moved(w.Tick))
+	holders.Add(-int32(runtime.GOMAXPROCS(0)))
+	w.reviewAt = 0
+	w.Wait(&nothing, 0)
+	require.True(t, moved(w.Tick))
+	w.Stop()
+	w.Stop()
+	require.Zero(t, holders.Load())
+	require.False(t, moved(w.Tick))
+}
+
 func TestKnownReleases(t *testing.T) {
 	for version, want := range map[string]bool{
 		releases[0]: true, releases[0] + ".8": true, releases[0] + "rc1": true, releases[0] + ".1 X:arenas": true, releases[0] + "-custom": true,
@@ -95,9 +139,9 @@ func TestWaitLastsAsLongAsItShould(t *testing.T) {
 // A counter that stands still, or has gone back, does not make a wait endless.
 func TestRoundsEndAWait(t *testing.T) {
 	usable(t)
-	s := stay{end: 1 << 62, rounds: 1000, p: offsetOfP}
+	s := stay{end: 1 << 62, slice: 1 << 61, rounds: 1000, p: offsetOfP}
 	require.Zero(t, wait(&Waiter{}, &nothing, &s))
-	s.slice, s.p = 1<<61, 0
+	s.p = 0
 	require.Zero(t, wait(&Waiter{}, &nothing, &s))
 }
 
@@ -198,6 +242,8 @@ func waiters(t *testing.T) (stop func() (returns int64)) {
 			defer unix.Close(fds[1])
 			p := newPolling(fds[0])
 			w := Waiter{Words: []Word{{At: &end}}}
+			w.Start()
+			defer w.Stop()
 			if i == 1 {
 				w.Pin()
 			}
@@ -268,6 +314,74 @@ func TestProfilingWhileWaiting(t *testing.T) {
 	storm(t, func() { time.Sleep(time.Millisecond) })
 	pprof.StopCPUProfile()
 	require.NotZero(t, profile.Len())
+}
+
+// blocked reports whether the calling thread lets no SIGURG through.
+func blocked(t *testing.T) bool {
+	var set unix.Sigset_t
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, nil, &set))
+	return set.Val[0]&(1<<(unix.SIGURG-1)) != 0
+}
+
+func TestNoSignalAsksAPinnedGoroutine(t *testing.T) {
+	usable(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	require.False(t, blocked(t))
+	var w Waiter
+	var before, pinned, waited bool
+	for range 2 {
+		w.Pin() // what fails must not do so under it
+		before = blocked(t)
+		require.NoError(t, unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGURG)) // stays pending
+		w.Wait(&nothing, 20*time.Microsecond)
+		waited, pinned = blocked(t), w.Pinned()
+		w.Unpin()
+		require.True(t, before && waited && pinned)
+		require.False(t, blocked(t))
+	}
+
+	// Threads that begin meanwhile have the runtime's own mask.
+	w.Pin()
+	other := make(chan bool, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: a thread of its own
+		other <- blocked(t)
+	}()
+	w.Unpin()
+	require.False(t, <-other)
+}
+
+//go:noinline
+func pinnedWork(until time.Time) {
+	for time.Now().Before(until) {
+	}
+}
+
+// A profile's signal is another one.
+func TestProfilingWhilePinned(t *testing.T) {
+	usable(t)
+	var profile bytes.Buffer
+	require.NoError(t, pprof.StartCPUProfile(&profile))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		var w Waiter
+		w.Pin()
+		defer w.Unpin()
+		for until := time.Now().Add(stormTime); time.Now().Before(until); {
+			pinnedWork(time.Now().Add(time.Millisecond))
+			w.Wait(&nothing, time.Microsecond)
+		}
+	}()
+	<-done
+	pprof.StopCPUProfile()
+	unzipped, err := gzip.NewReader(&profile)
+	require.NoError(t, err)
+	samples, err := io.ReadAll(unzipped)
+	require.NoError(t, err)
+	require.Contains(t, string(samples), "syswait.pinnedWork")
 }
 
 func TestSignalsWhileWaiting(t *testing.T) {
