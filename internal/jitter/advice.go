@@ -158,7 +158,7 @@ func (a *adviser) switches() {
 		a.add("find the call that blocks in a handler", "the P is pinned and yet the thread has gone to sleep "+said+": a lock, a channel or a system call that blocks; it may end the process",
 			"perf trace -s -p PID", "go tool trace")
 	case a.waits():
-		a.add("make handlers shorter, or use idle.Exclusive where the collector is off and handlers never block", fmt.Sprintf("with %d %% of the time in handlers the scheduler finds the loop at work and preempts it, %s; while it waits it does not", a.Busy, said),
+		a.add("make GOMAXPROCS larger than the number of reactors that wait so, and handlers shorter than 10 ms", fmt.Sprintf("with %d %% of the time in handlers the scheduler has preempted the loop %s, which it does where no P is to spare or a handler runs for longer; idle.Exclusive pins the P where the collector is off and handlers never block", a.Busy, said),
 			"boomctl jitter --loop reactor --idle exclusive --busy "+fmt.Sprint(a.Busy))
 	}
 }
@@ -168,7 +168,7 @@ func (a *adviser) signals() {
 	switch {
 	case !ok:
 	case a.Idle == "exclusive":
-		a.add("block SIGURG on the reactor's thread, or make handlers shorter", "a signal was handled "+said+": Go's monitor asks the pinned loop to give way, which it cannot, and asks again",
+		a.add("find out who sends signals", "one was handled "+said+" and nothing else happened: not Go's monitor, whose SIGURG the thread blocks; a profile, or another program",
 			"strace -f -e trace=tgkill -p PID")
 	default:
 		a.add("find out who sends signals", "one was handled "+said+" and nothing else happened: Go's monitor asks for a preemption, or a profile is being taken",

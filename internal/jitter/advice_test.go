@@ -91,7 +91,7 @@ func TestAdvice(t *testing.T) {
 			}, gaps: map[Cause]int64{Interrupt: 100}, what: []string{"look beneath the thread"}, why: "a loop in C saw it 9 times a second: it is not Go's",
 		},
 		{name: "signals", gaps: map[Cause]int64{Signal: 100}, what: []string{"find out who sends signals"}},
-		{name: "signals to a pinned P", change: idle("exclusive"), gaps: map[Cause]int64{Signal: 60000}, what: []string{"block SIGURG"}, why: "6,000 times a second"},
+		{name: "signals to a pinned P", change: idle("exclusive"), gaps: map[Cause]int64{Signal: 60000}, what: []string{"find out who sends signals"}, why: "6,000 times a second"},
 		{name: "faults", gaps: map[Cause]int64{PageFault: 100}, what: []string{"have memory mapped"}},
 		{name: "firmware", gaps: map[Cause]int64{Unknown: 100}, what: []string{"look at firmware"}},
 		{name: "stops wait", change: func(r *Report) { r.Stops = &Stops{Count: 3, Stopping: int64(80 * time.Millisecond)} }, what: []string{"let the world stop"}, why: "80.0 ms"},
