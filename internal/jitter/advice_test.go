@@ -49,7 +49,7 @@ func TestAdvice(t *testing.T) {
 		{name: "park", change: idle("park(50µs)"), gaps: map[Cause]int64{Switch: 480}, what: []string{"use a strategy that does not sleep"}},
 		{
 			name: "spin-wait at work", change: func(r *Report) { r.Idle, r.Busy = "spin-wait", 60 }, gaps: map[Cause]int64{Switch: 200, ChangeOfP: 100},
-			what: []string{"make handlers shorter"}, why: "with 60 % of the time in handlers", commands: []string{"boomctl jitter --loop reactor --idle exclusive --busy 60"},
+			what: []string{"make GOMAXPROCS larger"}, why: "with 60 % of the time in handlers", commands: []string{"boomctl jitter --loop reactor --idle exclusive --busy 60"},
 		},
 		{name: "exclusive that blocks", change: idle("exclusive"), gaps: map[Cause]int64{Switch: 20}, what: []string{"find the call that blocks"}},
 		{
