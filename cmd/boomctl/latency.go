@@ -178,7 +178,7 @@ func (c *latencyCmd) collect(ctx context.Context, w *observer, s *sample, f foun
 		r.add(r.from, s.at, f.cell.now.Histogram)
 		return r, nil
 	}
-	for left := c.For; left > 0 && ctx.Err() == nil; left = r.from.Add(c.For).Sub(time.Now()) {
+	for left := c.For; left > 0 && ctx.Err() == nil; left = time.Until(r.from.Add(c.For)) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(nextInterval(left, c.Interval)):

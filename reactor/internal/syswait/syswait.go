@@ -74,10 +74,7 @@ type Waiter struct {
 	// Words end a wait when one no longer holds what was seen in it.
 	Words  []Word
 	pinned bool
-
-	started  bool
-	ticks    bool   // the count of the P is kept up
-	reviewAt uint64 // when to see again whether that is right
+	counting
 }
 
 // MaxWait is the longest wait.
@@ -106,7 +103,7 @@ func (w *Waiter) Tick() { w.tick() }
 
 // Pause is a Wait for d and nothing else.
 func (w *Waiter) Pause(d time.Duration) {
-	p := Waiter{pinned: w.pinned, ticks: w.ticks}
+	p := Waiter{pinned: w.pinned, counting: w.counting}
 	p.Wait(&nothing, d)
 }
 

@@ -31,6 +31,13 @@ const tickEvery = 2 * time.Millisecond
 // reviewEvery is how often GOMAXPROCS is looked at.
 const reviewEvery = time.Second
 
+// counting is a Waiter's part in that.
+type counting struct {
+	started  bool
+	ticks    bool   // the count of the P is kept up
+	reviewAt uint64 // when to see again whether that is right
+}
+
 // holders are the Waiters that were started and not stopped.
 var holders atomic.Int32
 
