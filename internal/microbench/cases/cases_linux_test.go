@@ -88,12 +88,3 @@ func TestPeerEndsWhenNobodyConnects(t *testing.T) {
 	}}}
 	require.Equal(t, "it took no samples", run(t, 1, all).Results[0].Failed)
 }
-
-func BenchmarkTSC(b *testing.B) {
-	if !hasTSC {
-		b.Skip("this architecture has none")
-	}
-	for b.Loop() {
-		tsc()
-	}
-}

@@ -1,0 +1,9 @@
+package cases
+
+import "testing"
+
+func BenchmarkTSC(b *testing.B) {
+	for b.Loop() {
+		tsc()
+	}
+}
