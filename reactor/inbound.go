@@ -3,6 +3,7 @@ package reactor
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ type inbound interface {
 	drain(limit int) int // calls the handler for up to limit messages; reactor only
 	length() int         // how many wait; any goroutine
 	empty() bool         // nothing waits, nor is being written; reactor only
+	stored() bool        // no message is half written before others; reactor only
 	close()              // refuses all further messages; any goroutine
 	isClosed() bool
 	word() *uint64 // changes with each message
@@ -288,6 +290,15 @@ func (r *Reactor) exhaust(in inbound) {
 	}
 }
 
+// awaitPosts lets the posters of an inbox that is closed store what they have taken
+// a place for: the messages behind that place can be read only then. A poster is
+// between the two for a moment, or for as long as its thread is not run.
+func (r *Reactor) awaitPosts(in inbound) {
+	for !in.stored() && !r.overtime() {
+		runtime.Gosched()
+	}
+}
+
 // overtime reports whether the orderly end has taken all the time it may. Both
 // clocks bound it: the configured one may stand still.
 func (r *Reactor) overtime() bool {
@@ -305,6 +316,7 @@ func (r *Reactor) endInbound(orderly bool) {
 	}
 	for _, in := range known {
 		if orderly {
+			r.awaitPosts(in)
 			r.exhaust(in)
 		}
 		if p := in.base(); !p.ended.Load() {

@@ -93,6 +93,7 @@ func (i *Inbox[T]) drain(limit int) (n int) {
 
 func (i *Inbox[T]) length() int    { return i.queue.length() }
 func (i *Inbox[T]) empty() bool    { return i.queue.empty() }
+func (i *Inbox[T]) stored() bool   { return i.queue.stored() }
 func (i *Inbox[T]) isClosed() bool { return i.closed.Load() }
 func (i *Inbox[T]) word() *uint64  { return &i.queue.tail }
 

@@ -153,6 +153,7 @@ type link[T any] struct {
 
 func (l *link[T]) drain(limit int) int { return l.ring.Drain(limit, l.handle) }
 func (l *link[T]) length() int         { return l.ring.Len() }
+func (l *link[T]) stored() bool        { return true } // a claim holds nothing up, and lasts as its sender likes
 func (l *link[T]) empty() bool         { return l.ring.Empty() }
 func (l *link[T]) isClosed() bool      { return l.ring.IsClosed() }
 func (l *link[T]) word() *uint64       { return l.ring.Published() }

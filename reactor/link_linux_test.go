@@ -442,6 +442,29 @@ func TestClosingWhileSending(t *testing.T) {
 	}
 }
 
+// A poster whose thread is not run between taking its place and storing its message
+// holds up those behind it; the end of the reactor waits for it.
+func TestClosingWaitsForAPosterThatWasHeldUp(t *testing.T) {
+	b := newBench(t)
+	var got []int
+	box := inbox(t, b.r, 8, func(v *int) { got = append(got, *v) })
+	b.poll()
+	q := box.queue
+	require.True(t, atomic.CompareAndSwapUint64(&q.tail, 0, 1)) // as push takes its place
+	require.Equal(t, ring.Accepted, box.Post(2))
+	require.False(t, q.stored())
+	go func() {
+		eventually(box.closed.Load) // the end has begun
+		time.Sleep(20 * time.Millisecond)
+		q.cells[0].item = 1
+		q.cells[0].seq.Store(1)
+	}()
+	b.r.Close()
+	require.Equal(t, []int{1, 2}, got)
+	require.True(t, q.stored())
+	require.Zero(t, box.Info().Dropped)
+}
+
 func TestSendingAllocatesNothing(t *testing.T) {
 	a, b := newBench(t), newBench(t)
 	n := 0

@@ -113,6 +113,17 @@ func (q *queue[T]) pop() (item T, ok bool) {
 // for the tail to change must not miss the moment when it can be read. Reader only.
 func (q *queue[T]) empty() bool { return atomic.LoadUint64(&q.tail) == q.head }
 
+// stored reports whether all writers that have taken a place have stored their
+// item. Reader only.
+func (q *queue[T]) stored() bool {
+	for pos, tail := q.head, atomic.LoadUint64(&q.tail); pos != tail; pos++ {
+		if q.cells[pos&q.mask].seq.Load() != pos+1 {
+			return false
+		}
+	}
+	return true
+}
+
 // length is how many items wait. Any goroutine.
 func (q *queue[T]) length() int {
 	head := atomic.LoadUint64(&q.head) // first: the tail is never behind it
