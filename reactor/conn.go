@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stream"
 )
@@ -20,6 +21,7 @@ type conn struct {
 	slot    *slot
 	id      uint32
 	role    role
+	tape    *tape.Conn // nil: nobody records
 	machine endpoint.Machine
 	cancel  context.CancelCauseFunc // ends the set-up
 	dead    bool                    // retired; late events and outcomes are dropped
@@ -110,6 +112,9 @@ func (r *Reactor) lookup(token uint64) *conn {
 
 // attach takes a connection over from its connector.
 func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
+	if c.tape != nil {
+		c.tape.Attach()
+	}
 	src := hot.Source()
 	c.hot, c.fd, c.due = hot, src.FD, src.Due
 	c.queuer, _ = hot.(endpoint.Queuer)
@@ -314,6 +319,9 @@ func (r *Reactor) lose(c *conn, err error) {
 			c.slot.cells.queue(0)
 		}
 	}
+	if c.tape != nil {
+		c.tape.Lost(loss.Error())
+	}
 	c.dead = true
 	c.machine.End(r.now)
 	c.cancel(err)
@@ -332,6 +340,9 @@ func (r *Reactor) lose(c *conn, err error) {
 			if err := r.callDetach(d); err != nil {
 				loss.Err = errors.Join(err, loss.Err)
 			}
+		}
+		if c.tape != nil {
+			c.tape.Detach()
 		}
 		hot, fd := c.hot, c.fd
 		r.background(task{run: func() { discard(hot, fd) }})

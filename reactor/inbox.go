@@ -42,6 +42,7 @@ func NewInbox[T any](to *Reactor, capacity int, handle func(*T)) (*Inbox[T], err
 		queue:  newQueue[T](max(2, 1<<bits.Len(uint(capacity-1)))),
 		handle: handle,
 	}
+	i.handle = taped(to, i.String(), handle)
 	if err := to.admit(i); err != nil {
 		return nil, err
 	}

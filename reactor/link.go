@@ -60,7 +60,8 @@ func Link[T any](from, to *Reactor, cfg LinkConfig, handle func(*T)) (*Sender[T]
 	if err != nil {
 		return nil, fmt.Errorf("reactor: Link for %v: %w", message, err)
 	}
-	l := &link[T]{port: port{from: from, to: to, message: message, wakes: cfg.Wake}, ring: q, handle: handle}
+	l := &link[T]{port: port{from: from, to: to, message: message, wakes: cfg.Wake}, ring: q}
+	l.handle = taped(to, l.String(), handle)
 	if err := to.admit(l); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/reactor/idle"
 )
@@ -132,6 +133,9 @@ func (r *Reactor) Drop(name, why string) (n int, err error) {
 		defer r.hot(r.cold()) // OnLoss
 		for _, id := range ids {
 			if s := r.slotOf(id); s != nil && s.conns[current] != nil {
+				if r.tape != nil {
+					r.tape.Endpoint(tape.KindDrop, id.Slot, why, 0)
+				}
 				r.lose(s.conns[current], &endpoint.DroppedError{Why: why})
 			}
 		}

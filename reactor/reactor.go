@@ -46,6 +46,7 @@ import (
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/reactor/idle"
@@ -111,6 +112,10 @@ type Config struct {
 	// which costs about 40 ns a read.
 	// Default nil: they count on the heap.
 	Counters *stats.File
+	// Tape records all that comes into the reactor, for a replay (capture.Create
+	// makes one that writes files). It records one reactor. A read costs its copy and
+	// some tens of nanoseconds more. Default nil.
+	Tape *tape.Recorder
 	// Report is told at once of a link or an inbox that has ended because its
 	// handler panicked, a *LinkError. It is called on the reactor's goroutine and
 	// must not block. With it or without, Run's error says so at the end.
@@ -130,6 +135,7 @@ type Reactor struct {
 	cfg     Config
 	clock   clock.Clock
 	limiter *endpoint.HostLimiter
+	tape    *tape.Recorder // nil: nobody records
 	random  *rand.Rand
 	using   atomic.Pointer[using] // how it waits, for other goroutines
 	sel     selector.Selector
@@ -227,6 +233,12 @@ func New(cfg Config) (*Reactor, error) {
 	if random == nil {
 		random = newRand
 	}
+	source := random()
+	if cfg.Tape != nil {
+		if source, err = record(&cfg, source); err != nil {
+			return nil, err
+		}
+	}
 	sel, err := newSelector(&cfg)
 	if err != nil {
 		return nil, err
@@ -239,7 +251,8 @@ func New(cfg Config) (*Reactor, error) {
 		cfg:     cfg,
 		clock:   cfg.Seams.Clock,
 		limiter: cfg.Seams.Limiter,
-		random:  rand.New(random()),
+		tape:    cfg.Tape,
+		random:  rand.New(source),
 		sel:     sel,
 		scratch: stream.NewScratch(),
 		isolate: cfg.OnPanic == Isolate,
@@ -336,6 +349,9 @@ func (r *Reactor) wake() {
 func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 	r.now = r.clock.Now()
 	r.counts.settle(r.now)
+	if r.tape != nil {
+		r.recordTurn()
+	}
 	r.house.refill()
 	if r.stop.Load() && !r.closing {
 		r.beginClosing()
@@ -356,6 +372,9 @@ func (r *Reactor) turn(wait time.Duration) (work int, err error) {
 			continue // an event of a connection that is gone
 		}
 		if e.Writable && c.writing {
+			if c.tape != nil {
+				c.tape.Writable()
+			}
 			r.writable(c)
 		}
 		if e.Readable && !c.dead {
@@ -405,6 +424,7 @@ func (r *Reactor) wait(work int, wait time.Duration) (int, error) {
 	r.parked.Store(false)
 	if wait > 0 {
 		r.now = r.clock.Now()
+		r.recordPark()
 	}
 	return n, err
 }
@@ -416,6 +436,9 @@ func (r *Reactor) readMail() int {
 			return n
 		}
 		if m.kind == mailCall {
+			if r.tape != nil {
+				r.tape.Call()
+			}
 			m.call()
 		} else {
 			r.readLife(&m)
@@ -428,6 +451,9 @@ func (r *Reactor) readMail() int {
 // readLife reads mail about the life of an endpoint, which may block.
 func (r *Reactor) readLife(m *mail) {
 	defer r.hot(r.cold())
+	if r.tape != nil {
+		r.recordLife(m)
+	}
 	switch m.kind {
 	case mailRegister:
 		r.begin(m.slot)
@@ -445,6 +471,9 @@ func (r *Reactor) fireTimers() int {
 		t := r.timers.pop(r.now)
 		if t == nil {
 			return n
+		}
+		if r.tape != nil {
+			r.tape.Mark()
 		}
 		switch t.kind {
 		case timerHot:

@@ -40,7 +40,9 @@ func (r *Reactor) renewalDue(s *slot) {
 				return
 			}
 		}
-		if at := s.reserve(r.now); at > r.now {
+		at := s.reserve(r.now)
+		r.recordRetry(s, at)
+		if at > r.now {
 			r.timers.set(&s.renew, at)
 			return
 		}

@@ -161,6 +161,9 @@ func (r *Reactor) Close() error {
 func (r *Reactor) finish() {
 	r.now = r.clock.Now()
 	if !r.closing {
+		if r.tape != nil {
+			r.recordTurn()
+		}
 		r.beginClosing()
 	}
 	waiter := idle.NewWaiter(idle.Backoff)
@@ -171,6 +174,9 @@ func (r *Reactor) finish() {
 			break
 		}
 		wait = waiter.Idle(work)
+	}
+	if r.tape != nil {
+		r.recordTurn()
 	}
 	r.endInbound(true)
 	r.release()
@@ -184,6 +190,9 @@ func (r *Reactor) beginClosing() {
 	r.closeByReal = clock.Nano() + int64(r.cfg.CloseTimeout)
 	r.settle()
 	r.closing = true
+	if r.tape != nil {
+		r.tape.Stop()
+	}
 	for _, s := range r.slots {
 		if s != nil {
 			r.deregister(s)
@@ -237,4 +246,7 @@ func (r *Reactor) release() {
 	r.waking.Unlock()
 	r.counts.settle(r.clock.Now())
 	r.counts.end()
+	if r.tape != nil {
+		r.tape.End()
+	}
 }

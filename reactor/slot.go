@@ -157,6 +157,7 @@ func (r *Reactor) begin(s *slot) {
 func (r *Reactor) retryIn(s *slot, delay time.Duration, e endpoint.Event) {
 	wanted := r.now + int64(delay)
 	at := s.reserve(wanted)
+	r.recordRetry(s, at)
 	if at <= r.now && e.Loss == nil {
 		r.connect(s, current)
 		return
@@ -185,10 +186,18 @@ func (r *Reactor) connect(s *slot, as role) {
 	s.conns[as] = c
 	s.cells.begun(c.id)
 	c.machine.Start(r.now)
+	seams := r.cfg.Seams
+	if r.tape != nil {
+		c.tape = r.tape.Connect(s.id.Slot, s.name, c.id, uint8(as), seams)
+		seams = c.tape.Seams()
+	}
 	r.changed(c)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.cancel = cancel
-	via := endpoint.NewConnector(c.id, r.cfg.Seams, func(state endpoint.State) {
+	via := endpoint.NewConnector(c.id, seams, func(state endpoint.State) {
+		if c.tape != nil {
+			c.tape.Enter(state)
+		}
 		// An error means that the reactor is gone, and then so is ctx.
 		_ = r.deliver(mail{kind: mailPhase, conn: c, state: state})
 	})
@@ -229,6 +238,9 @@ func (r *Reactor) outcome(c *conn, hot endpoint.Hot, err error) {
 // changed publishes a new state of c and sets its deadline.
 func (r *Reactor) changed(c *conn) {
 	r.timers.set(&c.state, c.machine.Deadline())
+	if c.tape != nil {
+		c.tape.State(c.machine.State())
+	}
 	e := endpoint.Event{Conn: c.id, State: c.machine.State()}
 	if c.role == current {
 		r.publish(c.slot, e)

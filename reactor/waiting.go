@@ -70,6 +70,7 @@ func (r *Reactor) spin(wait time.Duration) (int, error) {
 	before := r.now
 	n, err := r.sel.Spin(r.events[:], wait, &r.waiter)
 	r.now = r.clock.Now()
+	r.recordPark()
 	if r.now-before >= int64(letInFor) {
 		r.letIn = r.now
 	}

@@ -32,7 +32,7 @@ import (
 // and the cause of ctx. A target that is none fails in Resolving, with [ErrTarget].
 //
 // The stream can [Waiter].Wait until it is detached, is a [Detacher] and is
-// [Addressed]. It is a *[TCP] or a *[TLS].
+// [Addressed]. It is a *[TCP] or a *[TLS], or what Options.Wrap returned.
 func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 	if o == nil {
 		o = new(Options)
@@ -69,14 +69,24 @@ func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 		}
 		return nil, e
 	}
+	if o.Wrap != nil {
+		wrapped, err := o.Wrap(s)
+		if err != nil {
+			return nil, &DialError{Phase: Connecting, Target: target, Err: abandon(s, err)}
+		}
+		s = wrapped
+	}
 	if !t.secure {
 		return s, nil
 	}
 	o.begin(Securing)
 	secured, err := Secure(ctx, s, o.TLS, t.host)
 	if err != nil {
-		addr := s.(Addressed).RemoteAddr()
-		return nil, &DialError{Phase: Securing, Target: target, Addr: addr.String(), Err: abandon(s, err)}
+		e := &DialError{Phase: Securing, Target: target, Err: abandon(s, err)}
+		if a, ok := s.(Addressed); ok {
+			e.Addr = a.RemoteAddr().String()
+		}
+		return nil, e
 	}
 	return secured, nil
 }

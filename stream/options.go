@@ -122,6 +122,14 @@ type Options struct {
 	// reading, which takes the cache's lock and allocates, once or twice a connection.
 	TLS *tls.Config
 
+	// Wrap, if not nil, is given the connected socket, or what a proxy has
+	// connected, before TLS stands on it; what it returns is used instead: a
+	// stream that records, delays or counts. It must be a Waiter for a "tls://"
+	// target, and hand on what else it wants the stream to be (Detacher,
+	// Addressed, …). It is called once a Dial, on the dialling goroutine. After an
+	// error the socket is closed.
+	Wrap func(Stream) (Stream, error)
+
 	// OnPhase is called on the dialling goroutine when a phase begins.
 	OnPhase func(Phase)
 }

@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"endpoint"},
 	{"reactor/internal/syswait"},
 	{"reactor/idle", "reactor/ring", "reactor/selector"},
+	{"capture/tape"},
 	{"reactor"},
 	{"control"},
 	{""}, // the root, which is documentation

@@ -1,0 +1,227 @@
+package tape
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+
+	crand "crypto/rand"
+
+	"github.com/boomnet-go/boomnet/dns"
+	"github.com/boomnet-go/boomnet/endpoint"
+	"github.com/boomnet-go/boomnet/stream"
+)
+
+// Conn records one connection: what its set-up asks of the world and what its
+// stream carries. It belongs to the connector's goroutine, from Attach to Detach to
+// the reactor's, and to the housekeeper's in the end.
+type Conn struct {
+	rec       *Recorder
+	user      endpoint.Seams
+	num, slot uint32
+	attached  bool
+
+	stamp   int64 // the time of the last read, if stamped: what the clock says next
+	stamped bool
+
+	lostIn, lostOut int64 // bytes that could not be recorded
+}
+
+// Seams are the seams of the connection's set-up: those it was made with, with a
+// recorder in each.
+func (c *Conn) Seams() endpoint.Seams {
+	s := c.user
+	s.Dial = c.dial
+	s.Clock = c
+	s.Rand = c.random
+	s.Resolver = &resolver{c, s.Resolver}
+	return s
+}
+
+// Attach gives the connection to the reactor, Detach takes it away.
+func (c *Conn) Attach() { c.attached = true }
+
+// Detach is the end of it there; what is left is to free it.
+func (c *Conn) Detach() { c.attached = false }
+
+// write records rec.
+func (c *Conn) write(rec *Record) {
+	rec.Conn, rec.Slot = c.num, c.slot
+	if !c.attached {
+		c.rec.aside(rec)
+		return
+	}
+	if c.lostIn|c.lostOut != 0 {
+		lost := Record{Kind: KindMissing, At: rec.At, Conn: c.num, Slot: c.slot, Arg: c.lostIn, Arg2: c.lostOut}
+		if c.rec.hot(&lost) {
+			c.lostIn, c.lostOut = 0, 0
+		}
+	}
+	if c.lostIn|c.lostOut == 0 && c.rec.hot(rec) {
+		return
+	}
+	switch rec.Kind {
+	case KindRead:
+		c.lostIn += int64(len(rec.Data))
+	case KindWrite, KindControl:
+		c.lostOut += int64(len(rec.Data))
+	}
+}
+
+// Now implements clock.Clock. After a read it says when that was, once: a protocol
+// that stamps its reads does not ask the machine again.
+func (c *Conn) Now() int64 {
+	if c.stamped {
+		c.stamped = false
+		return c.stamp
+	}
+	now := c.rec.clock.Now()
+	c.write(&Record{Kind: KindClock, At: now, Arg: now})
+	return now
+}
+
+// random is Seams.Rand: a source whose seed is recorded.
+func (c *Conn) random() rand.Source {
+	var from rand.Source
+	if c.user.Rand != nil {
+		from = c.user.Rand()
+	}
+	seed := newSeed(from)
+	c.write(&Record{Kind: KindSeed, At: c.rec.clock.Now(), Data: seed[:]})
+	return rand.NewChaCha8(seed)
+}
+
+// newSeed is one from a source, or from the system's randomness.
+func newSeed(from rand.Source) (seed [32]byte) {
+	if from == nil {
+		_, _ = crand.Read(seed[:]) // never fails: it ends the process instead
+		return seed
+	}
+	for i := 0; i < len(seed); i += 8 {
+		binary.LittleEndian.PutUint64(seed[i:], from.Uint64())
+	}
+	return seed
+}
+
+// Enter is told of the states that the set-up goes through.
+func (c *Conn) Enter(s endpoint.State) {
+	c.write(&Record{Kind: KindEnter, At: c.rec.clock.Now(), Arg: int64(s)})
+}
+
+// dial is Seams.Dial.
+func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stream.Stream, error) {
+	var opts stream.Options
+	if o != nil {
+		opts = *o
+	}
+	if _, ok := opts.Resolver.(*resolver); !ok {
+		opts.Resolver = &resolver{c, opts.Resolver}
+	}
+	below := c.rec.cfg.BelowTLS
+	if below {
+		user := opts.Wrap
+		opts.Wrap = func(s stream.Stream) (stream.Stream, error) {
+			if user != nil {
+				var err error
+				if s, err = user(s); err != nil {
+					return nil, err
+				}
+			}
+			c.dialed(target, s, BelowTLS)
+			return c.wrap(s), nil
+		}
+		if c.rec.cfg.Secrets {
+			opts.TLS = c.logKeys(opts.TLS)
+		}
+	}
+	dial := c.user.Dial
+	if dial == nil {
+		dial = func(ctx context.Context, target string, o *stream.Options) (stream.Stream, error) {
+			return o.Dial(ctx, target)
+		}
+	}
+	s, err := dial(ctx, target, &opts)
+	if err != nil {
+		c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Err: ErrorOf(err)})
+		return nil, err
+	}
+	if below {
+		return s, nil
+	}
+	layer := Plain
+	if strings.HasPrefix(target, "tls:") {
+		layer = AboveTLS
+	}
+	c.dialed(target, s, layer)
+	return c.wrap(s), nil
+}
+
+func (c *Conn) dialed(target string, s stream.Stream, layer string) {
+	p := Peer{Layer: layer}
+	if a, ok := s.(stream.Addressed); ok {
+		p.Local, p.Remote = a.LocalAddr(), a.RemoteAddr()
+	}
+	if t, ok := s.(stream.Stamped); ok {
+		p.Timestamps = t.Timestamps()
+	}
+	if t, ok := s.(stream.Secured); ok {
+		state := t.ConnectionState()
+		p.Version, p.Suite, p.Resumed = state.Version, state.CipherSuite, state.DidResume
+		p.ALPN, p.ServerName = state.NegotiatedProtocol, state.ServerName
+	}
+	data, _ := json.Marshal(&p) // of a plain struct: cannot fail
+	c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Data: data, Arg: int64(s.Room())})
+}
+
+// logKeys has the keys of connections that config makes recorded.
+func (c *Conn) logKeys(config *tls.Config) *tls.Config {
+	if config == nil {
+		config = new(tls.Config)
+	}
+	config = config.Clone()
+	config.KeyLogWriter = &keys{c, config.KeyLogWriter}
+	return config
+}
+
+type keys struct {
+	c    *Conn
+	user io.Writer
+}
+
+// Write records lines of a key log; the handshake makes them, on the connector.
+func (k *keys) Write(p []byte) (int, error) {
+	k.c.write(&Record{Kind: KindSecrets, At: k.c.rec.clock.Now(), Data: p})
+	if k.user != nil {
+		return k.user.Write(p)
+	}
+	return len(p), nil
+}
+
+// resolver records what a resolver answers.
+type resolver struct {
+	c    *Conn
+	user dns.Resolver
+}
+
+// LookupNetIP implements dns.Resolver.
+func (r *resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	ask := r.user
+	if ask == nil {
+		ask = dns.System
+	}
+	found, err := ask.LookupNetIP(ctx, network, host)
+	var data []byte
+	for i, a := range found {
+		if i > 0 {
+			data = append(data, ' ')
+		}
+		data = a.AppendTo(data)
+	}
+	r.c.write(&Record{Kind: KindResolve, At: r.c.rec.clock.Now(), Text: []byte(host), Data: data, Err: ErrorOf(err)})
+	return found, err
+}

@@ -1,0 +1,121 @@
+package tape
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/boomnet-go/boomnet/stream"
+)
+
+// Class says which of the errors that code compares with an error was.
+type Class uint8
+
+// The classes.
+const (
+	OK Class = iota
+	Other
+	WouldBlock
+	BackPressured
+	TooLarge
+	Detached
+	EOF
+	UnexpectedEOF
+	Closed
+	Canceled
+	Deadline
+	NoProgress
+	Errno // and its number
+	BadTarget
+	Unsupported
+	classes
+)
+
+// sentinels are the errors of the classes that have one.
+var sentinels = [classes]error{
+	WouldBlock: stream.ErrWouldBlock, BackPressured: stream.ErrBackPressured, TooLarge: stream.ErrTooLarge,
+	Detached: stream.ErrDetached, EOF: io.EOF, UnexpectedEOF: io.ErrUnexpectedEOF, Closed: net.ErrClosed,
+	Canceled: context.Canceled, Deadline: context.DeadlineExceeded, NoProgress: io.ErrNoProgress,
+	BadTarget: stream.ErrTarget, Unsupported: errors.ErrUnsupported,
+}
+
+// Error is an error as a recording keeps it: its text, what it is to errors.Is, and
+// for a failed dial its phase. Certificate errors and others that code looks into
+// with errors.As come back as text.
+type Error struct {
+	Class Class
+	Phase uint8  // stream.Phase of a *stream.DialError, else 0
+	Errno uint32 // of class Errno
+	Text  string // "": that of the sentinel or errno
+}
+
+// ErrorOf is how a recording keeps err. It allocates unless err is nil or one of
+// the sentinels.
+func ErrorOf(err error) Error {
+	if err == nil {
+		return Error{}
+	}
+	for class, is := range sentinels {
+		if is != nil && err == is {
+			return Error{Class: Class(class)}
+		}
+	}
+	if n, ok := err.(syscall.Errno); ok {
+		return Error{Class: Errno, Errno: uint32(n)}
+	}
+	e := Error{Class: Other}
+	var dial *stream.DialError
+	if errors.As(err, &dial) {
+		e.Phase = uint8(dial.Phase)
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		e.Class, e.Errno = Errno, uint32(errno)
+	} else {
+		for class, is := range sentinels {
+			if is != nil && errors.Is(err, is) {
+				e.Class = Class(class)
+				break
+			}
+		}
+	}
+	if e.Text = err.Error(); len(e.Text) > MaxText {
+		e.Text = e.Text[:MaxText]
+	}
+	return e
+}
+
+// Err is the error that e kept: nil, the sentinel or errno itself, or a *Recorded.
+func (e *Error) Err() error {
+	var is error
+	switch {
+	case e.Class == OK:
+		return nil
+	case e.Class == Errno:
+		is = syscall.Errno(e.Errno)
+	case e.Class < classes:
+		is = sentinels[e.Class]
+	}
+	if e.Text == "" && e.Phase == 0 && is != nil {
+		return is
+	}
+	r := &Recorded{Text: e.Text, Is: is}
+	if r.Text == "" && is != nil {
+		r.Text = is.Error()
+	}
+	return r
+}
+
+// Recorded is an error that was recorded: its text, and what it was to errors.Is.
+type Recorded struct {
+	Text string
+	Is   error // nil: none that is known
+}
+
+// Error returns the text.
+func (e *Recorded) Error() string { return e.Text }
+
+// Unwrap returns Is.
+func (e *Recorded) Unwrap() error { return e.Is }
