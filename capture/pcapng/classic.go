@@ -27,13 +27,13 @@ func classicOf(head []byte) *classic {
 	}
 	switch binary.LittleEndian.Uint32(head) {
 	case 0xA1B2C3D4:
-		return &classic{order: little, unit: 1000}
+		return &classic{order: littleEndian, unit: 1000}
 	case 0xD4C3B2A1:
-		return &classic{order: big, unit: 1000}
+		return &classic{order: bigEndian, unit: 1000}
 	case 0xA1B23C4D:
-		return &classic{order: little, unit: 1}
+		return &classic{order: littleEndian, unit: 1}
 	case 0x4D3CB2A1:
-		return &classic{order: big, unit: 1}
+		return &classic{order: bigEndian, unit: 1}
 	}
 	return nil
 }

@@ -28,18 +28,21 @@ var (
 
 // Error is what was found wrong, and where.
 type Error struct {
-	Err    error  // one of the above, or what the input's Read returned
+	Err    error  // one of the above, or one that wraps what the input's Read returned
 	Offset int64  // where the block begins, in bytes from the begin of the input
 	Whole  int64  // the input is whole up to here, see [Reader.Whole]
 	Detail string // what is wrong, with the values
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%v: block at byte %d: %s (whole up to byte %d)", e.Err, e.Offset, e.Detail, e.Whole)
+	if errors.Is(e.Err, ErrFormat) {
+		return fmt.Sprintf("%v: %s", e.Err, e.Detail)
+	}
+	return fmt.Sprintf("%v: at byte %d: %s; whole up to byte %d", e.Err, e.Offset, e.Detail, e.Whole)
 }
 
 // Unwrap makes errors.Is find Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// passable reports whether the reader can go on behind the block.
-func (e *Error) passable() bool { return e.Err == ErrBlock || e.Err == ErrVersion }
+// passable reports whether Next can go on behind the block.
+func passable(err error) bool { return errors.Is(err, ErrBlock) || errors.Is(err, ErrVersion) }

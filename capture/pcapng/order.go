@@ -10,13 +10,13 @@ import (
 type order bool
 
 const (
-	little order = false
-	big    order = true
+	littleEndian order = false
+	bigEndian    order = true
 )
 
 func (o order) uint16(p []byte) uint16 {
 	v := binary.LittleEndian.Uint16(p)
-	if o == big {
+	if o == bigEndian {
 		v = bits.ReverseBytes16(v)
 	}
 	return v
@@ -24,7 +24,7 @@ func (o order) uint16(p []byte) uint16 {
 
 func (o order) uint32(p []byte) uint32 {
 	v := binary.LittleEndian.Uint32(p)
-	if o == big {
+	if o == bigEndian {
 		v = bits.ReverseBytes32(v)
 	}
 	return v
@@ -32,7 +32,7 @@ func (o order) uint32(p []byte) uint32 {
 
 func (o order) uint64(p []byte) uint64 {
 	v := binary.LittleEndian.Uint64(p)
-	if o == big {
+	if o == bigEndian {
 		v = bits.ReverseBytes64(v)
 	}
 	return v
@@ -40,7 +40,7 @@ func (o order) uint64(p []byte) uint64 {
 
 // turn makes the number that is all of p little-endian.
 func (o order) turn(p []byte) {
-	if o == little {
+	if o == littleEndian {
 		return
 	}
 	for i, j := 0, len(p)-1; i < j; i, j = i+1, j-1 {

@@ -58,9 +58,12 @@ func fixed(typ uint32) int {
 func (r *Reader) parse(b *Block, body []byte) error {
 	var err error
 	if need := fixed(b.Type); len(body) < need {
-		err = wrong("%d bytes long, at least %d", b.Size, need+minBlock)
+		err = wrong("length %d, at least %d", b.Size, need+minBlock)
 	} else {
 		err = r.parseBody(b, body)
+	}
+	if err == nil {
+		return nil
 	}
 	var e *Error
 	if errors.As(err, &e) {
@@ -111,7 +114,7 @@ func (r *Reader) parseSection(body []byte) (err error) {
 	clear(r.interfaces) // what it had pointed to may go
 	r.interfaces, r.interfaceBytes, r.interfaceOptions = r.interfaces[:0], 0, 0
 	r.section = Section{
-		BigEndian: r.order == big,
+		BigEndian: r.order == bigEndian,
 		Major:     r.order.uint16(body[4:]), Minor: r.order.uint16(body[6:]),
 		Length: int64(r.order.uint64(body[8:])),
 	}

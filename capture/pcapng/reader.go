@@ -111,8 +111,7 @@ func (r *Reader) Next() (Block, error) {
 			continue
 		}
 		if err != nil {
-			var e *Error
-			if !errors.As(err, &e) || !e.passable() {
+			if !passable(err) {
 				r.err = err
 			}
 			return Block{}, err
@@ -156,9 +155,9 @@ func (r *Reader) frame() (size int, err error) {
 		}
 		switch magic := binary.LittleEndian.Uint32(r.buf[r.from+8:]); magic {
 		case byteOrderMagic:
-			r.order = little
+			r.order = littleEndian
 		case 0x4D3C2B1A:
-			r.order = big
+			r.order = bigEndian
 		default:
 			return 0, r.fail(ErrLength, "a section header with the byte-order magic %#08x, not 0x1a2b3c4d in either order, so that its length cannot be read", magic)
 		}
@@ -221,7 +220,7 @@ func (r *Reader) ended(err error, want int, what string) error {
 	have := r.to - r.from
 	switch {
 	case err != nil:
-		return &Error{Err: err, Offset: r.offset, Whole: r.whole, Detail: "reading failed in " + what}
+		return r.fail(fmt.Errorf("pcapng: reading: %w", err), "%s", what)
 	case have == 0 && errors.Is(r.atEnd, io.ErrUnexpectedEOF):
 		return r.fail(ErrTruncated, "the input broke off between two blocks")
 	case have == 0:
@@ -239,7 +238,7 @@ func (r *Reader) fail(err error, format string, args ...any) error {
 func (r *Reader) detect() error {
 	ok, err := r.fill(minBlock)
 	if err != nil {
-		return &Error{Err: err, Detail: "reading failed in the first bytes"}
+		return r.ended(err, minBlock, "the first bytes")
 	}
 	head := r.buf[r.from:min(r.to, minBlock)]
 	if len(head) == 0 {
