@@ -79,7 +79,7 @@ func TestHostileLengths(t *testing.T) {
 				require.EqualValues(t, len(good), r.Whole())
 
 				b, after := r.Next()
-				if c.want == ErrBlock { //nolint:errorlint // it is the table's
+				if c.want == ErrBlock {
 					require.NoError(t, after)
 					require.Equal(t, KindSection, b.Kind)
 					wantEnd(t, r, len(good)+len(c.block)+len(h.section()))
@@ -135,7 +135,7 @@ func ends(t *testing.T, file []byte) (at map[int64]bool) {
 	at = map[int64]bool{}
 	for {
 		b, err := r.Next()
-		if err == io.EOF { //nolint:errorlint // never wrapped
+		if errors.Is(err, io.EOF) {
 			return at
 		}
 		require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 					for err == nil {
 						_, err = r.Next()
 					}
-					if err == io.EOF { //nolint:errorlint // never wrapped
+					if errors.Is(err, io.EOF) {
 						require.True(t, at[int64(n)], n)
 					} else {
 						require.ErrorIs(t, err, ErrTruncated, n)
