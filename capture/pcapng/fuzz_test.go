@@ -63,6 +63,7 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add(appendAll(appendAll(nil)), uint16(1000))
 	f.Add(goldenBytes(f), uint16(64))
+	f.Add(append(goldenBytes(f)[:180], make([]byte, 100)...), uint16(64))
 	f.Fuzz(func(t *testing.T, file []byte, n uint16) {
 		const maxBlock = 1 << 20
 		out, passed, whole, end := readAll(t, file, int(n)+1, maxBlock)

@@ -192,14 +192,38 @@ func TestExternalEditcapConverts(t *testing.T) {
 				i, ok := r.Interface(b.Packet.Interface)
 				require.True(t, ok)
 				require.Equal(t, LinkRaw, i.LinkType)
-				if c.arg == "pcapng" { // which keeps comments
+				if c.arg == "pcapng" { // which keeps comments and custom options
 					o, ok := Find(b.Packet.Options, OptComment)
 					require.True(t, ok)
 					require.Equal(t, "packet", o.Text())
+					o, ok = Find(b.Packet.Options, OptCustom)
+					require.True(t, ok)
+					data, ok := CustomData(o, pen)
+					require.True(t, ok)
+					require.Equal(t, "boom", string(data))
 				}
 			}))
 		})
 	}
+}
+
+// A file that was opened and saved again has the custom blocks that say so, where
+// they were.
+func TestExternalCustomBlocksAreCopied(t *testing.T) {
+	file := AppendInterface(AppendSection(nil, &Section{}), &Interface{LinkType: LinkRaw})
+	for i := range byte(3) {
+		file = AppendPacket(file, &Packet{Time: 1_790_000_000_000_000_000, Data: ping})
+		file = AppendCustom(file, &CustomBlock{PEN: pen, Data: []byte{'c', i, 0, 0}, Copy: true})
+		file = AppendCustom(file, &CustomBlock{PEN: pen, Data: []byte{'d', i, 0, 0}})
+	}
+	path, to := save(t, "in.pcapng", file), filepath.Join(t.TempDir(), "out.pcapng")
+	run(t, "tshark", "-r", path, "-w", to)
+	require.Equal(t, 3, load(t, to, KindPacket, func(*Reader, Block) {}))
+	i := byte(0)
+	require.Equal(t, 3, load(t, to, KindCustom, func(_ *Reader, b Block) {
+		require.Equal(t, &CustomBlock{PEN: pen, Data: []byte{'c', i, 0, 0}, Copy: true}, b.Custom)
+		i++
+	}))
 }
 
 // The secrets are the text that was put in.
