@@ -48,26 +48,14 @@ const (
 	KindUnknown
 )
 
+var kinds = [...]string{KindSection: "section", KindInterface: "interface", KindPacket: "packet", KindNames: "names",
+	KindStats: "statistics", KindSecrets: "secrets", KindCustom: "custom", KindUnknown: "unknown"}
+
 func (k Kind) String() string {
-	switch k {
-	case KindSection:
-		return "section"
-	case KindInterface:
-		return "interface"
-	case KindPacket:
-		return "packet"
-	case KindNames:
-		return "names"
-	case KindStats:
-		return "statistics"
-	case KindSecrets:
-		return "secrets"
-	case KindCustom:
-		return "custom"
-	case KindUnknown:
-		return "unknown"
+	if k == 0 || int(k) >= len(kinds) {
+		return fmt.Sprintf("kind %d", uint8(k))
 	}
-	return fmt.Sprintf("kind %d", uint8(k))
+	return kinds[k]
 }
 
 // Block is one block as [Reader.Next] gives it. The pointer of its kind is set, the

@@ -108,6 +108,15 @@ func TestWrongInterfaceKeepsItsNumber(t *testing.T) {
 	require.Equal(t, LinkIPv6, i.LinkType)
 }
 
+func TestSimplePacketNeedsAnInterface(t *testing.T) {
+	h := orders["little-endian"]
+	r := open(t, h.section(), h.block(TypeSimplePacket, uint32(0)))
+	next(t, r)
+	_, err := r.Next()
+	require.ErrorIs(t, err, ErrBlock)
+	require.ErrorContains(t, err, "simple packet: it is of interface 0, and the section has 0 so far")
+}
+
 // What is odd and harmless is read.
 func TestLeniency(t *testing.T) {
 	h := orders["little-endian"]

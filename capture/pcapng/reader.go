@@ -66,9 +66,10 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return rd, nil
 }
 
-// SetMaxBlock sets how long a block may be in bytes, instead of [MaxBlock]. It is
-// said before the first Next; less than 4096 is taken as 4096.
-func (r *Reader) SetMaxBlock(n int) { r.maxBlock = max(n, 4096) }
+// SetMaxBlock sets how long a block may be in bytes, instead of [MaxBlock], between
+// 4096 and 1 GiB; what is outside of that is taken as the nearest. It is said before
+// the first Next.
+func (r *Reader) SetMaxBlock(n int) { r.maxBlock = min(max(n, 4096), 1<<30) }
 
 // Whole is where the last whole block ends that Next has returned, in bytes from
 // the begin of the input. After ErrTruncated a file cut here is whole.
