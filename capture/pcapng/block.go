@@ -204,7 +204,7 @@ type Stats struct {
 	Options   []Option
 }
 
-// CustomBlock is a block of an enterprise, section 4.9. The file does not say how
+// CustomBlock is a block of an enterprise, section 4.8. The file does not say how
 // long its data are but for the padding: as read they have up to three zero bytes
 // more, so the data must tell their own length. They are as in the file, and may
 // hold options, whose begin only the enterprise knows.
