@@ -5,10 +5,6 @@ import (
 	"fmt"
 )
 
-// The Append functions append one block to dst and return the longer slice, like
-// append; they allocate for nothing else and keep nothing. Any goroutine may call
-// them. They panic when an option or a name record is longer than MaxOption.
-
 const (
 	byteOrderMagic = 0x1A2B3C4D
 	headerSize     = 8  // type and length

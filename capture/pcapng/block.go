@@ -48,26 +48,14 @@ const (
 	KindUnknown
 )
 
+var kinds = [...]string{KindSection: "section", KindInterface: "interface", KindPacket: "packet", KindNames: "names",
+	KindStats: "statistics", KindSecrets: "secrets", KindCustom: "custom", KindUnknown: "unknown"}
+
 func (k Kind) String() string {
-	switch k {
-	case KindSection:
-		return "section"
-	case KindInterface:
-		return "interface"
-	case KindPacket:
-		return "packet"
-	case KindNames:
-		return "names"
-	case KindStats:
-		return "statistics"
-	case KindSecrets:
-		return "secrets"
-	case KindCustom:
-		return "custom"
-	case KindUnknown:
-		return "unknown"
+	if k == 0 || int(k) >= len(kinds) {
+		return fmt.Sprintf("kind %d", uint8(k))
 	}
-	return fmt.Sprintf("kind %d", uint8(k))
+	return kinds[k]
 }
 
 // Block is one block as [Reader.Next] gives it. The pointer of its kind is set, the
@@ -216,7 +204,7 @@ type Stats struct {
 	Options   []Option
 }
 
-// CustomBlock is a block of an enterprise, section 4.9. The file does not say how
+// CustomBlock is a block of an enterprise, section 4.8. The file does not say how
 // long its data are but for the padding: as read they have up to three zero bytes
 // more, so the data must tell their own length. They are as in the file, and may
 // hold options, whose begin only the enterprise knows.

@@ -70,6 +70,9 @@ func (r *Reader) nextClassic() (Block, error) {
 	if ok, err := r.fill(classicRecordSize); err != nil || !ok {
 		return Block{}, r.ended(err, classicRecordSize, "the header of a pcap record")
 	}
+	if [classicRecordSize]byte(r.buf[r.from:]) == [classicRecordSize]byte{} {
+		return Block{}, r.zeros(0) // no packet of no bytes in the first moment of 1970
+	}
 	n := c.order.uint32(r.buf[r.from+8:])
 	if uint64(n)+classicRecordSize > uint64(r.maxBlock) {
 		return Block{}, r.fail(ErrLimit, "pcap record: %d bytes of data, at most %d are read", n, r.maxBlock-classicRecordSize)

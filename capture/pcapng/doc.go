@@ -27,7 +27,9 @@
 //
 // Writing is appending to a slice: [AppendSection], then [AppendInterface] for
 // each interface, which numbers them from 0, then [AppendPacket] and the others in
-// any order. Everything is written little-endian with times in nanoseconds.
+// any order. Everything is written little-endian with times in nanoseconds. The
+// Append functions keep nothing, allocate only when dst must grow, and may be called
+// by any goroutine; an option longer than [MaxOption], the caller's mistake, panics.
 //
 // Reading is [NewReader] and [Reader.Next] until io.EOF. Both byte orders and every
 // unit of time are read; what Next hands out is already as Append writes it:

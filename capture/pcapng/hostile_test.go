@@ -3,6 +3,7 @@ package pcapng
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -21,6 +22,8 @@ func TestHostileLengths(t *testing.T) {
 			text  string
 		}{
 			// What surrounds a block: nothing behind it can be found.
+			{"zeros", make([]byte, 16), ErrLength, "16 zero bytes, and then something else"},
+			{"zeros at its end", h.cat(uint32(77), uint32(12), uint32(0)), ErrLength, "a block of 12 bytes that ends in zeros, and behind it 0 zero bytes, and then something else"},
 			{"length 0", h.cat(uint32(6), uint32(0), uint32(0)), ErrLength, "enhanced packet: length 0, at least 12"},
 			{"length 8", h.cat(uint32(6), uint32(8), uint32(8)), ErrLength, "enhanced packet: length 8, at least 12"},
 			{"length 13", h.cat(uint32(77), uint32(13), uint32(0), uint32(13)), ErrLength, "block of type 0x4d: length 13 is not a multiple of 4"},
@@ -79,7 +82,7 @@ func TestHostileLengths(t *testing.T) {
 				require.EqualValues(t, len(good), r.Whole())
 
 				b, after := r.Next()
-				if c.want == ErrBlock { //nolint:errorlint // it is the table's
+				if c.want == ErrBlock {
 					require.NoError(t, after)
 					require.Equal(t, KindSection, b.Kind)
 					wantEnd(t, r, len(good)+len(c.block)+len(h.section()))
@@ -103,6 +106,15 @@ func TestWrongInterfaceKeepsItsNumber(t *testing.T) {
 	i, ok := r.Interface(next(t, r).Packet.Interface)
 	require.True(t, ok)
 	require.Equal(t, LinkIPv6, i.LinkType)
+}
+
+func TestSimplePacketNeedsAnInterface(t *testing.T) {
+	h := orders["little-endian"]
+	r := open(t, h.section(), h.block(TypeSimplePacket, uint32(0)))
+	next(t, r)
+	_, err := r.Next()
+	require.ErrorIs(t, err, ErrBlock)
+	require.ErrorContains(t, err, "simple packet: it is of interface 0, and the section has 0 so far")
 }
 
 // What is odd and harmless is read.
@@ -135,7 +147,7 @@ func ends(t *testing.T, file []byte) (at map[int64]bool) {
 	at = map[int64]bool{}
 	for {
 		b, err := r.Next()
-		if err == io.EOF { //nolint:errorlint // never wrapped
+		if errors.Is(err, io.EOF) {
 			return at
 		}
 		require.NoError(t, err)
@@ -164,7 +176,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 					for err == nil {
 						_, err = r.Next()
 					}
-					if err == io.EOF { //nolint:errorlint // never wrapped
+					if errors.Is(err, io.EOF) {
 						require.True(t, at[int64(n)], n)
 					} else {
 						require.ErrorIs(t, err, ErrTruncated, n)
@@ -202,6 +214,57 @@ func TestErrorTexts(t *testing.T) {
 		_, err = r.Next()
 	}
 	require.EqualError(t, err, "pcapng: truncated: at byte 148: enhanced packet: the input ends after 12 of 60 bytes; whole up to byte 148")
+}
+
+// A power failure leaves zeros where the file had grown and nothing was written yet.
+func TestZerosUpToTheEnd(t *testing.T) {
+	for name, file := range map[string][]byte{
+		"pcapng": goldenBytes(t),
+		"pcap":   orders["little-endian"].classic(0xA1B2C3D4, 1, 5, "abc"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range []int{16, 17, 4096, 3*readSize + 1} {
+				r := open(t, file, make([]byte, n))
+				var err error
+				for err == nil {
+					_, err = r.Next()
+				}
+				require.ErrorIs(t, err, ErrTruncated)
+				require.EqualError(t, err, fmt.Sprintf("pcapng: truncated: at byte %d: zero bytes up to the end, %d of them, as a power failure leaves; whole up to byte %d",
+					len(file), n, len(file)))
+				require.Len(t, r.buf, readSize)
+
+				r = open(t, file, make([]byte, n), []byte("x"))
+				for err = nil; err == nil; {
+					_, err = r.Next()
+				}
+				require.ErrorIs(t, err, ErrLength)
+				require.ErrorContains(t, err, fmt.Sprintf("%d zero bytes, and then something else", n))
+				require.EqualValues(t, len(file), r.Whole())
+			}
+		})
+	}
+}
+
+// The same, and the file had grown in the middle of a block.
+func TestTornBlock(t *testing.T) {
+	file := goldenBytes(t)
+	const from, to = 148, 208 // the packet
+	for n := from + 5; n <= to; n++ {
+		torn := append(bytes.Clone(file[:n]), make([]byte, 4096)...)
+		r := open(t, torn)
+		var err error
+		for err == nil {
+			_, err = r.Next()
+		}
+		require.ErrorIs(t, err, ErrTruncated, n)
+		if n > to-4 { // of its length at the end one byte is not zero
+			require.EqualValues(t, to, r.Whole(), n)
+			continue
+		}
+		require.EqualValues(t, from, r.Whole(), n)
+		require.ErrorContains(t, err, fmt.Sprintf("a block of 60 bytes that ends in zeros, and behind it zero bytes up to the end, %d of them", len(torn)-to))
+	}
 }
 
 // An error of the input is passed on, and what came before it is read.

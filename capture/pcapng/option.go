@@ -85,6 +85,8 @@ const (
 )
 
 // The options of interface statistics; counts are 64 bits and begin with the capture.
+// The two times are in the interface's unit, by the draft; dumpcap 4.0 was seen to
+// write microseconds on an interface of nanoseconds, which gives times in 1970.
 const (
 	OptStatsStart    uint16 = 2 // isb_starttime, see Time
 	OptStatsEnd      uint16 = 3 // isb_endtime

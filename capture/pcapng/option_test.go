@@ -66,7 +66,7 @@ func TestValues(t *testing.T) {
 
 	ns, ok := Time(OptStatsEnd, 1_790_000_000_123_456_789).Time()
 	require.True(t, ok)
-	require.EqualValues(t, 1_790_000_000_123_456_789, ns)
+	require.Equal(t, int64(1_790_000_000_123_456_789), ns)
 	ns, ok = Time(OptStatsEnd, -1).Time()
 	require.True(t, ok)
 	require.Zero(t, ns)

@@ -82,14 +82,14 @@ func (r *Reader) parseBody(b *Block, body []byte) (err error) {
 		b.Kind = KindInterface
 		b.Interface, err = r.parseInterface(body, int(b.Size))
 		return err
-	case TypeEnhancedPacket, TypePacket, TypeSimplePacket:
+	case TypeEnhancedPacket:
 		b.Kind, b.Packet = KindPacket, &r.packet
-		switch b.Type {
-		case TypeEnhancedPacket:
-			return r.parsePacket(body)
-		case TypePacket:
-			return r.parseObsoletePacket(body)
-		}
+		return r.parsePacket(body)
+	case TypePacket:
+		b.Kind, b.Packet = KindPacket, &r.packet
+		return r.parseObsoletePacket(body)
+	case TypeSimplePacket:
+		b.Kind, b.Packet = KindPacket, &r.packet
 		return r.parseSimplePacket(body)
 	case TypeNames:
 		b.Kind, b.Names = KindNames, &r.names
@@ -127,7 +127,8 @@ func (r *Reader) parseSection(body []byte) (err error) {
 
 func (r *Reader) parseInterface(body []byte, size int) (*Interface, error) {
 	options, err := r.parseOptions(body[8:], interfaceNumbers, nil)
-	// The number is taken even so: else the packets of those behind would go wrong.
+	// An interface that is wrong takes its number even so: else the packets of those
+	// behind it would be another's.
 	i := &Interface{LinkType: r.order.uint16(body), SnapLen: r.order.uint32(body[4:]), Resolution: microResolution}
 	r.interfaceBytes += size
 	r.interfaceOptions += len(options)

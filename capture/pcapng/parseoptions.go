@@ -39,11 +39,8 @@ func timeOption(code uint16) int {
 	return 0
 }
 
-// tlv reads one option or record; p's length is a multiple of 4.
+// tlv reads one option or record; p's length is a multiple of 4 and not 0.
 func (r *Reader) tlv(p []byte, what string) (code uint16, value, rest []byte, err error) {
-	if len(p) < 4 {
-		return 0, nil, nil, wrong("%d bytes of an %s", len(p), what)
-	}
 	code, n := r.order.uint16(p), int(r.order.uint16(p[2:]))
 	if n > len(p)-4 {
 		return 0, nil, nil, wrong("%s %d has %d bytes, and %d are left in the block", what, code, n, len(p)-4)

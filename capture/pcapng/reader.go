@@ -66,9 +66,10 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return rd, nil
 }
 
-// SetMaxBlock sets how long a block may be in bytes, instead of [MaxBlock]. It is
-// said before the first Next; less than 4096 is taken as 4096.
-func (r *Reader) SetMaxBlock(n int) { r.maxBlock = max(n, 4096) }
+// SetMaxBlock sets how long a block may be in bytes, instead of [MaxBlock], between
+// 4096 and 1 GiB; what is outside of that is taken as the nearest. It is said before
+// the first Next.
+func (r *Reader) SetMaxBlock(n int) { r.maxBlock = min(max(n, 4096), 1<<30) }
 
 // Whole is where the last whole block ends that Next has returned, in bytes from
 // the begin of the input. After ErrTruncated a file cut here is whole.
@@ -164,6 +165,8 @@ func (r *Reader) frame() (size int, err error) {
 	}
 	typ, long := r.order.uint32(r.buf[r.from:]), r.order.uint32(r.buf[r.from+4:])
 	switch {
+	case typ == 0 && long == 0:
+		return 0, r.zeros(0)
 	case long < minBlock:
 		return 0, r.fail(ErrLength, "%s: length %d, at least %d", typeName(typ), long, minBlock)
 	case long%4 != 0:
@@ -175,7 +178,9 @@ func (r *Reader) frame() (size int, err error) {
 	if ok, err := r.fill(size); err != nil || !ok {
 		return 0, r.ended(err, size, typeName(typ))
 	}
-	if again := r.order.uint32(r.buf[r.from+size-4:]); again != long {
+	if again := r.order.uint32(r.buf[r.from+size-4:]); again == 0 {
+		return 0, r.zeros(size)
+	} else if again != long {
 		return 0, r.fail(ErrLength, "%s: length %d at its begin and %d at its end", typeName(typ), long, again)
 	}
 	return size, nil
@@ -227,6 +232,35 @@ func (r *Reader) ended(err error, want int, what string) error {
 		return io.EOF
 	}
 	return r.fail(ErrTruncated, "%s: the input ends after %d of %d bytes", what, have, want)
+}
+
+// zeros is the error of an input that goes on with zeros, in place of a block or
+// from the inside of one, which has torn bytes. When there is nothing else up to its
+// end it is the tail of a file that had grown and was not written, as after a power
+// failure. It reads all the rest.
+func (r *Reader) zeros(torn int) error {
+	r.from += torn
+	for n := int64(0); ; {
+		for _, c := range r.buf[r.from:r.to] {
+			if c != 0 {
+				return r.fail(ErrLength, "%s%d zero bytes, and then something else", ofTorn(torn), n)
+			}
+			n++
+		}
+		r.from, r.to = 0, 0
+		if ok, err := r.fill(1); err != nil {
+			return r.ended(err, 1, "zero bytes")
+		} else if !ok {
+			return r.fail(ErrTruncated, "%szero bytes up to the end, %d of them, as a power failure leaves", ofTorn(torn), n)
+		}
+	}
+}
+
+func ofTorn(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("a block of %d bytes that ends in zeros, and behind it ", n)
 }
 
 // fail is an error of the block that begins at the reader's offset.

@@ -89,3 +89,11 @@ func TestWhatIsReadAppendsTheSame(t *testing.T) {
 	require.Equal(t, len(file), len(got))
 	require.Equal(t, got, again(t, got))
 }
+
+func TestKinds(t *testing.T) {
+	var got []string
+	for k := range KindUnknown + 2 {
+		got = append(got, k.String())
+	}
+	require.Equal(t, []string{"kind 0", "section", "interface", "packet", "names", "statistics", "secrets", "custom", "unknown", "kind 9"}, got)
+}
