@@ -30,6 +30,7 @@ func (system) create(path string) (file, error) {
 	if err != nil {
 		return nil, err // no file in an interface that is not nil
 	}
+	_ = lock(f) // some file systems have none
 	return f, nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 // encoder makes blocks of records. It appends to buf, which holds whole blocks at
 // any time; the writer takes them away. Records that have no packet gather in batch
-// until a packet or the writer needs them in the file.
+// and go along with the next packet, or become a block when the writer needs them.
 type encoder struct {
 	buf     []byte
 	batch   []byte
@@ -39,6 +39,7 @@ type encoder struct {
 	// Reused by each packet.
 	data    []byte
 	value   []byte
+	along   []byte
 	flags   [4]byte
 	options []pcapng.Option
 	packet  pcapng.Packet
@@ -118,7 +119,6 @@ func (e *encoder) unannounced() (unknown []*flow, again []*tape.Record) {
 
 // restate shows the handshakes of connections that stand.
 func (e *encoder) restate(unknown []*flow) {
-	e.flush()
 	for _, f := range unknown {
 		f.announced = true
 		if f.stands && !f.over {
@@ -379,7 +379,9 @@ func (e *encoder) send(f *flow, at int64, out bool, flags byte, data []byte, tex
 // put appends one packet, and behind it, when enough is not acknowledged, the other
 // side's ACK. value is that of a custom option, if any.
 func (e *encoder) put(f *flow, at int64, out bool, flags byte, data, value []byte, text string) {
-	e.flush()
+	if len(e.batch) > maxAlong {
+		e.flush()
+	}
 	s := segment{from: f.local, to: f.remote, seq: f.out, ack: f.in, flags: flags | flagACK, payload: data}
 	next, open, back := &f.out, &f.outOpen, &f.inOpen
 	if !out {
@@ -432,6 +434,11 @@ func (e *encoder) appendPacket(s *segment, at int64, out bool, value []byte, tex
 	if text != "" {
 		e.options = append(e.options, pcapng.Comment(cutText(text, maxComment)))
 	}
+	if e.entries > 0 {
+		e.endBatch()
+		e.along = append(binary.LittleEndian.AppendUint32(e.along[:0], pen), e.batch...)
+		e.options = append(e.options, pcapng.Option{Code: pcapng.OptCustom, Value: e.along})
+	}
 	if value != nil {
 		e.options = append(e.options, pcapng.Option{Code: pcapng.OptCustom, Value: value})
 	}
@@ -480,19 +487,29 @@ func (e *encoder) entry(r *tape.Record, restated, elsewhere bool) {
 	}
 }
 
-// maxBatch is how long a batch may get before it becomes a block.
-const maxBatch = 64 << 10
+const (
+	// maxBatch is how long a batch may get before it becomes a block.
+	maxBatch = 64 << 10
+	// maxAlong is how long one may be to go along with a packet, as an option: tools
+	// show blocks of their own as lines between the packets.
+	maxAlong = 16 << 10
+)
 
 // flush makes a block of the batch.
 func (e *encoder) flush() {
 	if e.entries == 0 {
 		return
 	}
+	e.endBatch()
+	e.appendCustom(e.batch)
+}
+
+// endBatch writes the batch's head; the next entry begins another.
+func (e *encoder) endBatch() {
 	b := e.batch[prefixSize:]
 	binary.LittleEndian.PutUint64(b, uint64(e.distance))
 	binary.LittleEndian.PutUint32(b[8:], uint32(e.entries))
 	binary.LittleEndian.PutUint32(b[12:], uint32(len(e.batch)-batchHead))
-	e.appendCustom(e.batch)
 	e.entries = 0
 }
 

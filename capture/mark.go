@@ -18,6 +18,7 @@ import (
 //	options  '+'  seq uint64                    the packet's payload is data of this record, which goes on
 //	         'r'  record without data           … and here it ends
 //	         's'  seq uint64                    of secrets: they are this record's data
+//	         'b'                                as the block: records before that of the packet
 //	blocks   'p'  length uint32, JSON           a partHead: which file of which recording this is
 //	         'b'  distance int64, count uint32, length uint32, entries
 //	                                            records; the wall time of each is its At + distance;

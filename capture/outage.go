@@ -15,6 +15,19 @@ type outage struct {
 	conns       map[uint32]*missingBytes
 }
 
+// bytesOf is how many bytes of its connection r stands for, received and sent.
+func bytesOf(r *tape.Record) (in, out int64) {
+	switch r.Kind {
+	case tape.KindRead:
+		return int64(len(r.Data)), 0
+	case tape.KindWrite, tape.KindControl:
+		return 0, int64(len(r.Data))
+	case tape.KindMissing:
+		return r.Arg, r.Arg2
+	}
+	return 0, 0
+}
+
 // missingBytes are those of one connection.
 type missingBytes struct {
 	slot    uint32
@@ -49,18 +62,8 @@ func (e *encoder) drop(o *outage, r *tape.Record) {
 	if o.records == 1 {
 		o.first = o.last
 	}
-	var in, out int64
-	switch r.Kind {
-	case tape.KindRead:
-		in = int64(len(r.Data))
-	case tape.KindWrite, tape.KindControl:
-		out = int64(len(r.Data))
-	case tape.KindMissing:
-		if r.Conn != 0 {
-			in, out = r.Arg, r.Arg2
-		}
-	}
-	if in|out == 0 {
+	in, out := bytesOf(r)
+	if r.Conn == 0 || in|out == 0 {
 		return
 	}
 	m := o.conns[r.Conn]

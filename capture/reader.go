@@ -22,8 +22,11 @@ type Reader struct {
 	blocks  *pcapng.Reader
 	err     error // Next returns it from now on
 
-	offset   int64  // of the block
-	entries  []byte // of a batch, that are left
+	offset   int64           // of the block
+	options  []pcapng.Option // of a packet, that are left
+	load     []byte          // what the packet carries
+	time     int64           // of the packet
+	entries  []byte          // of a batch, that are left
 	count    uint32
 	distance int64
 
@@ -124,6 +127,12 @@ func (r *Reader) next() (ok bool, err error) {
 	if r.count > 0 {
 		return r.entry()
 	}
+	if len(r.options) > 0 {
+		if ok, err = r.option(); err != nil {
+			err = corrupt(r.path, r.offset, err)
+		}
+		return ok, err
+	}
 	b, err := r.blocks.Next()
 	if err != nil {
 		return false, r.ended(err)
@@ -157,7 +166,8 @@ func (r *Reader) ended(err error) error {
 func (r *Reader) block(b *pcapng.Block) (ok bool, err error) {
 	switch b.Kind {
 	case pcapng.KindPacket:
-		return r.packet(b.Packet)
+		r.options, r.load, r.time = b.Packet.Options, b.Packet.Data, b.Packet.Time
+		return false, nil
 	case pcapng.KindSecrets:
 		return false, r.keep(b.Secrets)
 	case pcapng.KindCustom:
@@ -182,42 +192,43 @@ func (r *Reader) block(b *pcapng.Block) (ok bool, err error) {
 	return false, nil
 }
 
-// packet reads the mark of a packet.
-func (r *Reader) packet(p *pcapng.Packet) (ok bool, err error) {
-	for _, o := range p.Options {
-		data, custom := pcapng.CustomData(o, pen)
-		if !custom {
-			continue
-		}
-		kind, rest, mine, err := parsePrefix(data)
-		if err != nil {
-			return false, err
-		}
-		if !mine {
-			continue
-		}
-		load, err := payload(p.Data)
-		if err != nil {
-			return false, err
-		}
-		switch kind {
-		case markMore:
-			seq, err := parseSeq(rest)
-			if err != nil {
-				return false, err
-			}
-			return false, r.gather(seq, load)
-		case markRecord:
-			missing, err := r.rec.Parse(rest)
-			if err != nil {
-				return false, err
-			}
-			r.wall = p.Time
-			return true, r.deliver(missing, load)
-		}
+// option reads the next option of a packet.
+func (r *Reader) option() (ok bool, err error) {
+	o := r.options[0]
+	r.options = r.options[1:]
+	data, custom := pcapng.CustomData(o, pen)
+	if !custom {
+		return false, nil
+	}
+	kind, rest, mine, err := parsePrefix(data)
+	if err != nil || !mine {
+		return false, err
+	}
+	switch kind {
+	case blockBatch:
+		return false, r.batch(rest)
+	case markMore, markRecord:
+		r.options = nil // there is one of these
+	default:
 		return false, fmt.Errorf("a mark of kind %q", kind)
 	}
-	return false, nil
+	load, err := payload(r.load)
+	if err != nil {
+		return false, err
+	}
+	if kind == markMore {
+		seq, err := parseSeq(rest)
+		if err != nil {
+			return false, err
+		}
+		return false, r.gather(seq, load)
+	}
+	missing, err := r.rec.Parse(rest)
+	if err != nil {
+		return false, err
+	}
+	r.wall = r.time
+	return true, r.deliver(missing, load)
 }
 
 // payload is what a TCP packet of ours carries.

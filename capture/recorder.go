@@ -303,11 +303,14 @@ func (r *Recorder) flush(force bool) {
 			return
 		}
 	}
-	e.flush()
-	if len(e.buf) == 0 {
+	if len(e.buf) == 0 && e.entries == 0 {
 		r.wrote = r.now
 		return
 	}
+	if len(e.buf) == 0 && !force && r.now-r.wrote < int64(time.Second) {
+		return // for a packet that they can go along with
+	}
+	e.flush()
 	if err := r.write(); err != nil {
 		r.down, r.tried, r.outage = err, r.now, outage{}
 		r.publish()
