@@ -70,7 +70,7 @@ func (o *Options) check() error {
 	case o.MaxFiles > 0 && o.MaxBytes == 0 && o.MaxAge == 0:
 		return fmt.Errorf("capture: MaxFiles of %d needs MaxBytes or MaxAge", o.MaxFiles)
 	case o.Sync < SyncFile:
-		return fmt.Errorf("capture: SyncEvery(%v) is not positive", time.Duration(o.Sync))
+		return fmt.Errorf("capture: SyncEvery of %v is not positive", time.Duration(o.Sync))
 	}
 	if o.MinFree == 0 {
 		o.MinFree = DefaultMinFree
