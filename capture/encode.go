@@ -281,6 +281,9 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 func (e *encoder) carry(f *flow, r *tape.Record, out bool, flags byte, text string) {
 	data := r.Data
 	fits := markSize(r) <= maxMark
+	if len(data) > maxChunk || !fits {
+		e.flush() // a file that is cut behind a record that goes on keeps those before
+	}
 	for len(data) > maxChunk || !fits && len(data) > 0 {
 		n := min(len(data), maxChunk)
 		e.value = appendMark(e.value[:0], markMore, r.Seq)
