@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/reactor/idle"
@@ -70,6 +71,11 @@ func (r *Reactor) place() error {
 
 func (r *Reactor) loop(again func(error) bool) error {
 	err := r.turns(again)
+	if errors.Is(err, tape.ErrEnd) {
+		err = nil // the recording ends where the reactor had not
+		r.release()
+		return nil
+	}
 	if err != nil {
 		r.release()
 		return err
@@ -159,6 +165,10 @@ func (r *Reactor) Close() error {
 // finish drives the reactor until all connections have ended or the time is up,
 // then frees everything.
 func (r *Reactor) finish() {
+	if r.replay != nil {
+		r.finishReplay()
+		return
+	}
 	r.now = r.clock.Now()
 	if !r.closing {
 		if r.tape != nil {
@@ -215,7 +225,7 @@ func (r *Reactor) release() {
 		s.closing = true
 		for _, c := range s.conns {
 			if c != nil {
-				r.lose(c, endpoint.ErrCloseDeadline)
+				r.lose(c, r.lateLoss())
 			}
 		}
 		if r.slots[s.id.Slot] == s { // it had no connection

@@ -12,6 +12,7 @@ import (
 
 	crand "crypto/rand"
 
+	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/dns"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stream"
@@ -25,6 +26,7 @@ type Conn struct {
 	user      endpoint.Seams
 	num, slot uint32
 	attached  bool
+	wall      clock.Wall
 
 	stamp   int64 // the time of the last read, if stamped: what the clock says next
 	stamped bool
@@ -85,6 +87,16 @@ func (c *Conn) Now() int64 {
 	return now
 }
 
+// Monotonic implements clock.Converter.
+func (c *Conn) Monotonic(wall, now int64) int64 {
+	at := c.wall.Monotonic(wall, now)
+	if own, ok := c.user.Clock.(clock.Converter); ok {
+		at = own.Monotonic(wall, now)
+	}
+	c.write(&Record{Kind: KindClock, At: now, Arg: at})
+	return at
+}
+
 // random is Seams.Rand: a source whose seed is recorded.
 func (c *Conn) random() rand.Source {
 	var from rand.Source
@@ -98,6 +110,9 @@ func (c *Conn) random() rand.Source {
 
 // newSeed is one from a source, or from the system's randomness.
 func newSeed(from rand.Source) (seed [32]byte) {
+	if s, ok := from.(*seeded); ok { // a replay is recorded
+		return s.seed
+	}
 	if from == nil {
 		_, _ = crand.Read(seed[:]) // never fails: it ends the process instead
 		return seed
