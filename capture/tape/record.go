@@ -35,8 +35,8 @@ const (
 	// Of the reactor.
 
 	KindStop    // its orderly end begins
-	KindCall    // mail: a function was called: what it did is not recorded
-	KindMessage // a link or inbox, Text, handed out the message Data
+	KindCall    // Dispatch, Call or Each called a function for Slot, or a link or inbox, Text, handed out a message with pointers: what that did is not recorded
+	KindMessage // a link or inbox, Text, handed out the message Data, which has no pointers
 	KindTurn    // a turn in which something happened that has no record of its own
 
 	// Of a connection, on the reactor.
@@ -59,7 +59,7 @@ const (
 	KindControl // as KindWrite, for WriteControl
 	KindFlush   // Err or none; Arg is Queued afterwards
 	KindWait    // waiting has ended with Err
-	KindClock   // the connection's clock has said Arg
+	KindClock   // the connection's clock has said Arg, and not Arg2, the time of its last read, if that is not 0
 	KindClose   // the stream was closed
 	KindSecrets // Data is lines of a TLS key log
 
@@ -120,9 +120,12 @@ const HeaderSize = 88
 // MaxText bounds Text in bytes.
 const MaxText = 1<<16 - 1
 
+// maxData bounds Data in bytes, for Parse: no ring takes that much.
+const maxData = 1 << 30
+
 // Layout, little-endian:
 //
-//	 0 kind, 1 flags, 2 error class, 3 error phase, 4 errno uint32
+//	 0 kind, 1 flags, 2 error class, 3 error phase, 4 errno uint16, 6 further error classes uint16
 //	 8 seq, 16 at, 24 turn, 32 begin, 40 parked, 48 conn uint32, 52 slot uint32
 //	56 arg, 64 arg2, 72 text length uint32, 76 error text length uint32, 80 data length uint64
 //	88 text, error text, data
@@ -130,12 +133,23 @@ const MaxText = 1<<16 - 1
 // size is the length of the record's binary form.
 func (r *Record) size() int { return HeaderSize + len(r.Text) + len(r.Err.Text) + len(r.Data) }
 
+// fit cuts texts that are longer than a record can have.
+func (r *Record) fit() {
+	if len(r.Text) > MaxText {
+		r.Text = r.Text[:MaxText]
+	}
+	if len(r.Err.Text) > MaxText {
+		r.Err.Text = r.Err.Text[:MaxText]
+	}
+}
+
 // put writes the record to b, which is size bytes long.
 func (r *Record) put(b []byte) {
 	le := binary.LittleEndian
 	_ = b[HeaderSize-1]
 	b[0], b[1], b[2], b[3] = byte(r.Kind), byte(r.Flags), byte(r.Err.Class), r.Err.Phase
-	le.PutUint32(b[4:], r.Err.Errno)
+	le.PutUint16(b[4:], uint16(r.Err.Errno))
+	le.PutUint16(b[6:], r.Err.Also)
 	le.PutUint64(b[8:], r.Seq)
 	le.PutUint64(b[16:], uint64(r.At))
 	le.PutUint64(b[24:], r.Turn)
@@ -170,7 +184,8 @@ func (r *Record) Append(dst []byte, withData bool) []byte {
 var ErrRecord = errors.New("tape: not a record")
 
 // Parse reads one record, all of b, that Append has written with Data, or without;
-// then Data is nil, and missing is how long it is. Text and Data are views into b.
+// then Data is nil, and missing is how long it is, at most 1 GiB. Text and Data are
+// views into b.
 func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	if len(b) < HeaderSize {
 		return 0, fmt.Errorf("%w: %d bytes, a record has %d at least", ErrRecord, len(b), HeaderSize)
@@ -181,6 +196,8 @@ func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	switch {
 	case b[0] == 0 || Kind(b[0]) >= kinds:
 		return 0, fmt.Errorf("%w: kind %d is not in 1..%d", ErrRecord, b[0], kinds-1)
+	case data > maxData:
+		return 0, fmt.Errorf("%w: %d bytes of data, the limit is %d", ErrRecord, data, maxData)
 	case text > MaxText || why > MaxText || text+why > rest:
 		return 0, fmt.Errorf("%w: texts of %d and %d bytes in %d", ErrRecord, text, why, rest)
 	case text+why != rest && text+why+data != rest:
@@ -188,7 +205,7 @@ func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	}
 	*r = Record{
 		Kind: Kind(b[0]), Flags: Flags(b[1]),
-		Err:    Error{Class: Class(b[2]), Phase: b[3], Errno: le.Uint32(b[4:])},
+		Err:    Error{Class: Class(b[2]), Phase: b[3], Errno: uint32(le.Uint16(b[4:])), Also: le.Uint16(b[6:])},
 		Seq:    le.Uint64(b[8:]),
 		At:     int64(le.Uint64(b[16:])),
 		Turn:   le.Uint64(b[24:]),

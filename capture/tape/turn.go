@@ -24,16 +24,23 @@ func (r *Recorder) Use(reactor string, c clock.Clock, random rand.Source) (seed 
 	return seed, nil
 }
 
-// End says that the reactor has freed everything: nothing more comes. Housekeeping
-// has ended before.
+// End says that the reactor has freed everything. Housekeeping has ended before; what
+// a set-up that was left behind still does is not recorded.
 func (r *Recorder) End() {
-	r.aside(&Record{Kind: KindEnd, At: r.clock.Now()})
-	r.ended.Store(true)
+	now := r.clock.Now()
+	if r.missing > 0 { // and no record has come after them
+		r.aside(&Record{Kind: KindMissing, At: now, Arg: r.missing})
+		r.missing = 0
+	}
+	r.aside(&Record{Kind: KindEnd, At: now})
 }
 
 // Turn says that a turn has begun at now. Only one in which something happens
 // leaves records.
-func (r *Recorder) Turn(now int64) { r.begin, r.parked, r.open = now, 0, false }
+func (r *Recorder) Turn(now int64) {
+	r.begin, r.parked, r.open = now, 0, false
+	r.turns++
+}
 
 // Park says that the turn has parked and goes on at now.
 func (r *Recorder) Park(now int64) { r.parked = now }
@@ -46,16 +53,13 @@ func (r *Recorder) Mark() {
 }
 
 // Endpoint records mail about the endpoint in a slot: KindRegister with its name,
-// KindDeregister, KindDrop with the reason; or KindRetryAt with the time.
+// KindDeregister, KindDrop with the reason, KindCall; or KindRetryAt with the time.
 func (r *Recorder) Endpoint(kind Kind, slot uint32, text string, arg int64) {
 	r.hot(&Record{Kind: kind, At: r.begin, Slot: slot, Text: []byte(text), Arg: arg})
 }
 
-// Stop records that the orderly end begins, Call that a function was called.
+// Stop records that the orderly end begins.
 func (r *Recorder) Stop() { r.hot(&Record{Kind: KindStop, At: r.begin}) }
-
-// Call records that a function given to Dispatch or Each was called.
-func (r *Recorder) Call() { r.hot(&Record{Kind: KindCall, At: r.begin}) }
 
 // Message records a message that is about to be handed out, by its way and its
 // bytes.
