@@ -158,6 +158,9 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 	if o != nil {
 		opts = *o
 	}
+	if opts.Resolver == nil {
+		opts.Resolver = c.user.Resolver
+	}
 	if _, ok := opts.Resolver.(*resolver); !ok {
 		opts.Resolver = &resolver{c, opts.Resolver}
 	}
