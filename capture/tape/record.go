@@ -117,7 +117,7 @@ type Record struct {
 // HeaderSize is the length of a record without Text and Data, in bytes.
 const HeaderSize = 88
 
-// MaxText bounds Text in bytes.
+// MaxText bounds Text, and the text of an error, in bytes. Longer ones are cut.
 const MaxText = 1<<16 - 1
 
 // maxData bounds Data in bytes, for Parse: no ring takes that much.
@@ -130,17 +130,9 @@ const maxData = 1 << 30
 //	56 arg, 64 arg2, 72 text length uint32, 76 error text length uint32, 80 data length uint64
 //	88 text, error text, data
 
-// size is the length of the record's binary form.
-func (r *Record) size() int { return HeaderSize + len(r.Text) + len(r.Err.Text) + len(r.Data) }
-
-// fit cuts texts that are longer than a record can have.
-func (r *Record) fit() {
-	if len(r.Text) > MaxText {
-		r.Text = r.Text[:MaxText]
-	}
-	if len(r.Err.Text) > MaxText {
-		r.Err.Text = r.Err.Text[:MaxText]
-	}
+// size is the length of the record's binary form. Texts over MaxText are cut.
+func (r *Record) size() int {
+	return HeaderSize + min(len(r.Text), MaxText) + min(len(r.Err.Text), MaxText) + len(r.Data)
 }
 
 // put writes the record to b, which is size bytes long.
@@ -159,12 +151,13 @@ func (r *Record) put(b []byte) {
 	le.PutUint32(b[52:], r.Slot)
 	le.PutUint64(b[56:], uint64(r.Arg))
 	le.PutUint64(b[64:], uint64(r.Arg2))
-	le.PutUint32(b[72:], uint32(len(r.Text)))
-	le.PutUint32(b[76:], uint32(len(r.Err.Text)))
+	text, why := min(len(r.Text), MaxText), min(len(r.Err.Text), MaxText)
+	le.PutUint32(b[72:], uint32(text))
+	le.PutUint32(b[76:], uint32(why))
 	le.PutUint64(b[80:], uint64(len(r.Data)))
 	n := HeaderSize
-	n += copy(b[n:], r.Text)
-	n += copy(b[n:], r.Err.Text)
+	n += copy(b[n:], r.Text[:text])
+	n += copy(b[n:], r.Err.Text[:why])
 	copy(b[n:], r.Data)
 }
 

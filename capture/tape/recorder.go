@@ -140,7 +140,6 @@ func (r *Recorder) miss() {
 }
 
 func (r *Recorder) put(rec *Record) bool {
-	rec.fit()
 	size := rec.size()
 	b, res := r.ring.TryClaim(size, 1)
 	if res != ring.Accepted {
@@ -166,7 +165,6 @@ func (r *Recorder) aside(rec *Record) bool {
 		return true // a set-up that the reactor has left behind: of no account
 	}
 	rec.Flags |= Setup
-	rec.fit()
 	framing := rec.Kind == KindBegin || rec.Kind == KindEnd || rec.Kind == KindMissing && rec.Conn == 0
 	if len(r.setup)+lengthSize+rec.size() > r.cfg.Setup && !framing {
 		r.absent++
