@@ -522,3 +522,54 @@ func TestKernelStampsAreRecorded(t *testing.T) {
 	}
 	require.Greater(t, stamps, reads/2)
 }
+
+// A drainer that runs beside the reactor and its set-ups gets the same: each record
+// once, in order, while connections of several endpoints come and go.
+func TestARecordingIsDrainedWhileItRuns(t *testing.T) {
+	w := world{sel: selector.Epoll}
+	srv := w.exchange(t, exchange.Config{Rate: 1000, FaultsEvery: 3 * time.Millisecond, Faults: []exchange.Fault{{Kind: exchange.FIN}, {Kind: exchange.RST}, {Kind: exchange.Garbage}}})
+	rec, taped := recorderOf(t, tape.Config{})
+	var all []*talker
+	for i := range 8 {
+		all = append(all, newTalker(srv, fmt.Sprintf("endpoint %d", i), "/ws/btcusdt@trade"))
+	}
+	next, lost := uint64(1), make(map[uint32]int)
+	var drainer sync.WaitGroup
+	drainer.Go(func() {
+		for last := false; !last; {
+			last = rec.Ended()
+			for rec.Drain(64, false, func(r *tape.Record) {
+				if r.Seq != next {
+					t.Errorf("record %d behind %d", r.Seq, next-1)
+				}
+				next = r.Seq + 1
+				if r.Kind == tape.KindLost {
+					lost[r.Conn]++
+				}
+			}) > 0 {
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	t.Run("live", func(t *testing.T) {
+		r := w.reactor(t, taped)
+		for _, f := range all {
+			_, err := reactor.Register(r, f)
+			require.NoError(t, err)
+		}
+		waitFor(t, "losses", func() bool {
+			losses := 0
+			for _, f := range all {
+				_, l := f.so()
+				losses += l
+			}
+			return losses > 60
+		})
+	})
+	drainer.Wait()
+	require.Zero(t, rec.Lost())
+	require.Greater(t, len(lost), 60)
+	for num, n := range lost {
+		require.Equal(t, 1, n, "connection %d", num)
+	}
+}
