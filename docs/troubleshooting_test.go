@@ -32,7 +32,7 @@ func sources(t *testing.T, dir string, do func(*ast.File)) {
 }
 
 // ours are the folders whose errors a user can meet.
-var ours = []string{"affinity", "clock", "cmd/boomctl", "control", "dns", "endpoint", "internal/doctor", "internal/exchange", "internal/feed", "internal/tasks", "proto/ws", "reactor", "stats", "stream"}
+var ours = []string{"affinity", "capture", "clock", "cmd/boomctl", "control", "dns", "endpoint", "internal/doctor", "internal/exchange", "internal/feed", "internal/tasks", "proto/ws", "reactor", "stats", "stream"}
 
 // theirs are those of Go's own packages.
 var theirs = []string{"context", "crypto/tls", "crypto/x509", "internal/poll", "io", "net", "syscall"}

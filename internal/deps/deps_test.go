@@ -20,7 +20,7 @@ const module = "github.com/boomnet-go/boomnet"
 // layers are the library's packages from the bottom up. A package may import
 // those of lower layers, none of its own and none above.
 var layers = [][]string{
-	{"clock", "affinity", "stats"},
+	{"clock", "affinity", "stats", "capture/pcapng"},
 	{"dns", "stats/prometheus"},
 	{"stream"},
 	{"proto/ws/frame"},

@@ -120,6 +120,8 @@ func record(t *testing.T, secure bool, change ...func(*reactor.Config)) (*journa
 	require.NoError(t, err)
 	j := new(journal)
 	rc := reactor.Config{Tape: rec}
+	rc.Seams.Limiter, err = endpoint.NewHostLimiter(50, 100) // has tries wait, but not for long
+	require.NoError(t, err)
 	rc.Seams.Observer = func(e endpoint.Event) { j.note("event %+v", flat(e)) }
 	for _, f := range change {
 		f(&rc)
