@@ -75,6 +75,7 @@ func TestPermissions(t *testing.T) {
 			parent := t.TempDir()
 			require.NoError(t, os.Mkdir(parent+"/boomnet", 0o700))
 			was := unix.Umask(umask)
+			defer unix.Umask(was) // also when it fails
 			b := newBench(t, func(c *Config) { c.Dir = parent + "/boomnet" }, "md")
 			unix.Umask(was)
 			require.Equal(t, os.ModeSocket|0o600, mode(t, b.server.Path()))
@@ -387,6 +388,28 @@ func leave(t *testing.T, path string) {
 	require.NoError(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
 	require.NoError(t, unix.Listen(fd, 1))
 	require.NoError(t, unix.Close(fd))
+}
+
+// Whether a socket is alive is known at once, whatever the machine does: no time that
+// passes makes a live one of none, and one that has no room is not taken away.
+func TestAlive(t *testing.T) {
+	dir := t.TempDir()
+	require.False(t, alive(dir+"/none"))
+	require.False(t, alive(dir+"/no/directory"))
+	leave(t, dir+"/left")
+	require.False(t, alive(dir+"/left"))
+	require.NoError(t, os.WriteFile(dir+"/file", nil, 0o600))
+	require.False(t, alive(dir+"/file"))
+
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrUnix{Name: dir + "/full"}))
+	require.False(t, alive(dir+"/full"), "it does not listen yet")
+	require.NoError(t, unix.Listen(fd, 0))
+	for range 3 { // room for one; nobody accepts
+		require.True(t, alive(dir+"/full"))
+	}
 }
 
 func TestStaleSockets(t *testing.T) {
