@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
@@ -217,6 +218,7 @@ func (r *Reactor) release() {
 	// Set-ups that are on their way out may still post their outcome.
 	close(r.done)
 	r.house.stop(r.cfg.CloseTimeout)
+	r.awaitMail()
 	for {
 		m, ok := r.mail.pop()
 		if !ok {
@@ -237,4 +239,12 @@ func (r *Reactor) release() {
 	r.waking.Unlock()
 	r.counts.settle(r.clock.Now())
 	r.counts.end()
+}
+
+// awaitMail lets whoever has taken a place in the mailbox store his message, as
+// awaitPosts does for an inbox: a connection behind it could not be discarded.
+func (r *Reactor) awaitMail() {
+	for limit := clock.Nano() + int64(r.cfg.CloseTimeout); !r.mail.stored() && clock.Nano() < limit; {
+		runtime.Gosched()
+	}
 }
