@@ -58,6 +58,7 @@ func TestThisReleaseOfGo(t *testing.T) {
 // A Waiter that was started counts up for the monitor, while there is a P to spare.
 func TestTicks(t *testing.T) {
 	usable(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))) // one to spare
 	require.True(t, tickable, "the counts of a P are not where they should be")
 	require.True(t, findTicks(offsetOfP))
 	require.False(t, findTicks(0))
@@ -77,6 +78,7 @@ func TestTicks(t *testing.T) {
 		}
 	}
 	var w Waiter
+	defer w.Stop()
 	require.False(t, moved(w.Tick))
 	w.Start()
 	w.Start()
