@@ -93,7 +93,7 @@ func TestASlowPeerIsBackPressureAndNothingIsLost(t *testing.T) {
 		require.NoError(t, err)
 		waitFor(t, "all of it to come back", func() bool {
 			back := f.back.Load()
-			return back >= 400 && back == f.next.Load() && f.refused.Load() > 0 || f.loss.Load() != nil
+			return back >= 400 && back == f.next.Load() && f.writables.Load() > 0 || f.loss.Load() != nil
 		})
 		require.Nil(t, f.loss.Load())
 		require.Zero(t, f.wrong.Load())
