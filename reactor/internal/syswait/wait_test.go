@@ -224,12 +224,12 @@ func TestTheSystemCallEndsAWait(t *testing.T) {
 	runtime.KeepAlive(p)
 }
 
-// waiters wait, pinned or not, over a system call and a word, until the returned
-// function is called, which says how often they came back.
-func waiters(t *testing.T) (stop func() (returns int64)) {
+// waiters wait, pinned or not, over a system call and a word, until stop is called.
+// returns says how often they came back.
+func waiters(t *testing.T) (returns *atomic.Int64, stop func()) {
 	usable(t)
 	var end uint64
-	var returns atomic.Int64
+	returns = new(atomic.Int64)
 	done := make(chan struct{})
 	const n = 2
 	for i := range n {
@@ -257,24 +257,26 @@ func waiters(t *testing.T) (stop func() (returns int64)) {
 			runtime.KeepAlive(p)
 		}()
 	}
-	return func() int64 {
+	return returns, func() {
 		atomic.StoreUint64(&end, 1)
 		for range n {
 			<-done
 		}
-		return returns.Load()
 	}
 }
 
 // stormTime is how long the runtime is made to look at waiters, in each test.
 const stormTime = 300 * time.Millisecond
 
+// storm calls f for as long, and longer where the waiters have not been run yet.
 func storm(t *testing.T, f func()) {
-	stop := waiters(t)
-	for until := time.Now().Add(stormTime); time.Now().Before(until); {
+	returns, stop := waiters(t)
+	start := time.Now()
+	for time.Since(start) < stormTime || returns.Load() == 0 && time.Since(start) < long {
 		f()
 	}
-	require.Positive(t, stop())
+	stop()
+	require.Positive(t, returns.Load())
 }
 
 var sink atomic.Pointer[[]byte]
@@ -303,8 +305,11 @@ func TestStacksWhileWaiting(t *testing.T) {
 	buf := make([]byte, 1<<20)
 	seen := false
 	storm(t, func() {
-		n := runtime.Stack(buf, true)
-		seen = seen || bytes.Contains(buf[:n], []byte("syswait.wait("))
+		for start := time.Now(); !seen && time.Since(start) < long; {
+			n := runtime.Stack(buf, true)
+			seen = bytes.Contains(buf[:n], []byte("syswait.wait("))
+		}
+		runtime.Stack(buf, true)
 		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&bytes.Buffer{}, 1))
 	})
 	require.True(t, seen, "a goroutine that waits shows where")
@@ -354,6 +359,13 @@ func TestNoSignalAsksAPinnedGoroutine(t *testing.T) {
 	require.False(t, <-other)
 }
 
+// ran is how long the calling thread has run.
+func ran() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 //go:noinline
 func pinnedWork(until time.Time) {
 	for time.Now().Before(until) {
@@ -372,7 +384,8 @@ func TestProfilingWhilePinned(t *testing.T) {
 		var w Waiter
 		w.Pin()
 		defer w.Unpin()
-		for until := time.Now().Add(stormTime); time.Now().Before(until); {
+		start, before := time.Now(), ran() // a sample is 10 ms of it
+		for ran()-before < stormTime && time.Since(start) < long {
 			pinnedWork(time.Now().Add(time.Millisecond))
 			w.Wait(&nothing, time.Microsecond)
 		}
