@@ -3,6 +3,7 @@ package reactor
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -423,6 +424,8 @@ func TestClosingWhileSending(t *testing.T) {
 					switch send() {
 					case ring.Accepted:
 						accepted.Add(1)
+					case ring.BackPressured:
+						runtime.Gosched() // b may be on the same core
 					case ring.Closed:
 						return
 					}
