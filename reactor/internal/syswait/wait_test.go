@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -110,10 +111,19 @@ func TestKnownReleases(t *testing.T) {
 
 func TestTheCounterIsCalibrated(t *testing.T) {
 	usable(t)
-	from, ticks := time.Now(), rdtsc()
-	time.Sleep(20 * time.Millisecond)
-	took, counted := time.Since(from), rdtsc()-ticks
-	require.InEpsilon(t, float64(toTicks(took)), float64(counted), 0.05)
+	tries := 0
+	for range 10 { // a thread may not be run between the two clocks
+		from, ticks := time.Now(), rdtsc()
+		time.Sleep(20 * time.Millisecond)
+		took, counted := time.Since(from), rdtsc()-ticks
+		off := float64(toTicks(took))/float64(counted) - 1
+		if math.Abs(off) < 0.05 {
+			break
+		}
+		t.Logf("off by %v in %v", off, took)
+		tries++
+	}
+	require.Less(t, tries, 10)
 	require.Less(t, toTicks(MaxWait), uint64(1)<<63, "no overflow")
 }
 
@@ -156,6 +166,18 @@ func TestSlices(t *testing.T) {
 	require.GreaterOrEqual(t, rdtsc(), s.end)
 }
 
+// within requires that f takes less than limit, for once: a busy machine may take
+// that long for anything.
+func within(t *testing.T, limit time.Duration, f func()) {
+	for range 10 {
+		start := time.Now()
+		if f(); time.Since(start) < limit {
+			return
+		}
+	}
+	require.Fail(t, "it always takes "+limit.String())
+}
+
 func TestAWordEndsAWait(t *testing.T) {
 	usable(t)
 	for _, pinned := range []bool{false, true} {
@@ -168,19 +190,18 @@ func TestAWordEndsAWait(t *testing.T) {
 		words[2] = 7
 		w.Words[2].Seen = 7
 		for i := range words {
-			time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&words[i], 1) })
-			if pinned {
-				w.Pin()
-			}
-			start := time.Now()
-			for time.Since(start) < long && atomic.LoadUint64(&words[i]) == w.Words[i].Seen {
-				w.Wait(&nothing, MaxWait)
-			}
-			took := time.Since(start)
-			require.Equal(t, pinned, w.Unpin())
-			require.Less(t, took, MaxWait, "word %d", i)
-			w.Wait(&nothing, long) // changed already
-			w.Words[i].Seen++
+			within(t, MaxWait, func() {
+				time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&words[i], 1) })
+				if pinned {
+					w.Pin()
+				}
+				for start := time.Now(); time.Since(start) < long && atomic.LoadUint64(&words[i]) == w.Words[i].Seen; {
+					w.Wait(&nothing, MaxWait)
+				}
+				require.Equal(t, pinned, w.Unpin())
+				w.Wait(&nothing, long) // changed already
+				w.Words[i].Seen++
+			})
 		}
 		runtime.UnlockOSThread()
 	}
@@ -202,18 +223,19 @@ func newPolling(fd int) *polling {
 func TestTheSystemCallEndsAWait(t *testing.T) {
 	usable(t)
 	var fds [2]int
-	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
+	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
 	defer unix.Close(fds[0])
 	defer unix.Close(fds[1])
 	p := newPolling(fds[0])
 	call := &p.call
 	var w Waiter
 	require.Zero(t, w.Wait(call, time.Millisecond))
-	time.AfterFunc(time.Millisecond, func() { unix.Write(fds[1], []byte("x")) })
-	start := time.Now()
-	for w.Wait(call, MaxWait) == 0 && time.Since(start) < long {
-	}
-	require.Less(t, time.Since(start), MaxWait)
+	within(t, MaxWait, func() {
+		_, _ = unix.Read(fds[0], make([]byte, 1))
+		time.AfterFunc(time.Millisecond, func() { unix.Write(fds[1], []byte("x")) })
+		for start := time.Now(); w.Wait(call, MaxWait) == 0 && time.Since(start) < long; {
+		}
+	})
 	require.Equal(t, 1, w.Wait(call, long))
 
 	bad := &Call{Args: [7]uintptr{unix.SYS_EPOLL_PWAIT, ^uintptr(0), uintptr(unsafe.Pointer(p)), 1}}
