@@ -91,7 +91,7 @@ func TestASlowPeerIsBackPressureAndNothingIsLost(t *testing.T) {
 		f := newNumbered(s, "/echo", 50_000, 400) // 20 MB each way, or more
 		_, err := reactor.Register(r, f)
 		require.NoError(t, err)
-		waitFor(t, "all of it to come back", func() bool {
+		waitUpTo(t, 2*patience, "all of it to come back", func() bool {
 			back := f.back.Load()
 			return back >= 400 && back == f.next.Load() && f.writables.Load() > 0 || f.loss.Load() != nil
 		})
