@@ -408,7 +408,7 @@ func TestAMessageEndsAPark(t *testing.T) {
 func TestClosingWhileSending(t *testing.T) {
 	for range 20 {
 		a := newBench(t)
-		b, err := New(Config{Idle: idle.Yield})
+		b, err := New(Config{Idle: idle.Yield, CloseTimeout: time.Minute}) // which a busy machine may need
 		require.NoError(t, err)
 		var handled atomic.Uint64
 		s := linked(t, a.r, b, LinkConfig{Capacity: 64}, func(*order) { handled.Add(1) })
