@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/internal/feed"
 	"github.com/boomnet-go/boomnet/internal/recording"
 	"github.com/boomnet-go/boomnet/internal/term"
@@ -49,11 +50,18 @@ func (c *captureExportCmd) export() (written, left int, err error) {
 		return 0, 0, err
 	}
 	defer ended()
-	keep := recording.Filter{Conns: c.Conn, Endpoints: c.Endpoint, Received: true, Ops: []recording.Op{recording.Text, recording.Binary}}
+	keep := recording.Filter{Conns: c.Conn, Endpoints: c.Endpoint}
 	if keep.From, keep.To, err = c.times(info.Start); err != nil {
 		return 0, 0, err
 	}
-	w, err := feed.Create(c.Output)
+	return exportFeed(rec, keep, c.Output)
+}
+
+// exportFeed writes the messages received that keep names to a new feed, and says how
+// many have no place in one.
+func exportFeed(rec tape.Recording, keep recording.Filter, path string) (written, left int, err error) {
+	keep.Received, keep.Ops = true, []recording.Op{recording.Text, recording.Binary}
+	w, err := feed.Create(path)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -70,7 +78,7 @@ func (c *captureExportCmd) export() (written, left int, err error) {
 		err = errors.New("no message is to be written")
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
-		err = errors.Join(err, os.Remove(c.Output))
+		err = errors.Join(err, os.Remove(path))
 	}
 	return written, left, err
 }

@@ -36,6 +36,7 @@ var Ops = []Op{Text, Binary, Ping, Pong, Close, Request, Response, Data, Lost}
 type Message struct {
 	Seq      uint64 // of the record that completed it
 	At       int64  // when, by the recorder's clock, in nanoseconds
+	Turn     int64  // time of the reactor's turn; 0: it was in a set-up
 	Wall     time.Time
 	Kernel   int64 // when the kernel had received that read, by CLOCK_REALTIME; 0: not known
 	Conn     uint32
@@ -117,7 +118,7 @@ func (d *decoder) feed(rec *tape.Record, wall time.Time) {
 		return
 	}
 	c := d.conn(rec.Conn)
-	d.last = Message{Seq: rec.Seq, At: rec.At, Wall: wall, Conn: rec.Conn, Endpoint: c.endpoint}
+	d.last = Message{Seq: rec.Seq, At: rec.At, Turn: max(rec.Begin, rec.Parked), Wall: wall, Conn: rec.Conn, Endpoint: c.endpoint}
 	switch rec.Kind {
 	case tape.KindConnect:
 		c.endpoint = string(rec.Text)
