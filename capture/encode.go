@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boomnet-go/boomnet/capture/pcapng"
@@ -263,10 +264,6 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 			f.reset = true
 		}
 	}
-	if len(r.Data) == 0 && text == "" {
-		e.toBatch(r, false)
-		return
-	}
 	flags := byte(0)
 	if len(r.Data) > 0 {
 		flags = flagPSH
@@ -274,13 +271,23 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 	if !out && r.Err.Class == tape.EOF && !f.finIn {
 		flags |= flagFIN
 	}
-	e.carry(f, r, out, flags, text)
+	switch {
+	case flags != 0:
+		e.carry(f, r, out, flags, text)
+	case text != "":
+		e.event(f, r, text)
+	default:
+		e.toBatch(r, false)
+	}
 }
 
 // carry appends the packets that carry r, of any size.
 func (e *encoder) carry(f *flow, r *tape.Record, out bool, flags byte, text string) {
 	data := r.Data
 	fits := markSize(r) <= maxMark
+	if len(data) > maxChunk || !fits {
+		e.flush() // a file that is cut behind a record that goes on keeps those before
+	}
 	for len(data) > maxChunk || !fits && len(data) > 0 {
 		n := min(len(data), maxChunk)
 		e.value = appendMark(e.value[:0], markMore, r.Seq)
@@ -296,9 +303,14 @@ func (e *encoder) carry(f *flow, r *tape.Record, out bool, flags byte, text stri
 	e.entry(r, false, len(r.Data) > 0)
 }
 
-// event appends r with a packet that carries nothing but a comment.
+// event appends r and a comment: with an ACK of its own where there is something to
+// acknowledge, else the comment goes along with the connection's next packet: an ACK
+// that says nothing new would look like a sign of loss.
 func (e *encoder) event(f *flow, r *tape.Record, text string) {
-	if markSize(r) > maxMark || len(r.Data) > 0 {
+	if markSize(r) > maxMark || len(r.Data) > 0 || f.inOpen.packets == 0 && r.Kind != tape.KindMissing {
+		if len(f.later)+len(text) < maxComment {
+			f.later = strings.TrimPrefix(f.later+"\n"+text, "\n")
+		}
 		e.toBatch(r, false)
 		return
 	}
@@ -391,6 +403,10 @@ func (e *encoder) put(f *flow, at int64, out bool, flags byte, data, value []byt
 	if out && flags&flagSYN != 0 {
 		s.flags &^= flagACK
 	}
+	if f.later != "" {
+		text = strings.TrimSuffix(f.later+"\n"+text, "\n")
+		f.later = ""
+	}
 	e.appendPacket(&s, at, out, value, text)
 	*next += uint32(len(data))
 	if flags&(flagSYN|flagFIN) != 0 {
@@ -432,7 +448,7 @@ func (e *encoder) appendPacket(s *segment, at int64, out bool, value []byte, tex
 		e.note = ""
 	}
 	if text != "" {
-		e.options = append(e.options, pcapng.Comment(cutText(text, maxComment)))
+		e.options = append(e.options, pcapng.Comment(cutText(text, 2*maxComment)))
 	}
 	if e.entries > 0 {
 		e.endBatch()

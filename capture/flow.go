@@ -33,7 +33,8 @@ type flow struct {
 	out, in         uint32 // the next sequence numbers: of what is sent, of what is received
 	outOpen, inOpen unacked
 	finOut, finIn   bool
-	reset           bool // an error of the system was seen
+	later           string // comments for its next packet
+	reset           bool   // an error of the system was seen
 
 	upgradeOut, upgradeIn []byte // what the set-up wrote and read, up to maxUpgrade
 	keys                  bool   // its handshake has begun, below TLS

@@ -107,6 +107,8 @@ func (f *File) add(path string) error {
 	for n := 0; !ours; n++ {
 		b, err := blocks.Next()
 		switch {
+		case errors.Is(err, io.EOF) && strings.HasPrefix(info.Software, Software):
+			return &Error{Err: ErrTruncated, Path: path, Offset: blocks.Whole(), Detail: "the file ends before its first record"}
 		case errors.Is(err, io.EOF) || n == headBlocks:
 			return fmt.Errorf("%w: %s: a %s file with no record in its first %d blocks", ErrForeign, path, blocks.Format(), n)
 		case err != nil:

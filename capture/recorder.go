@@ -232,12 +232,15 @@ func (r *Recorder) start(rec *tape.Record) {
 		return
 	}
 	r.started = true
-	h := header{reactor: r.tape.Name(), at: r.now - r.offset}
+	h := header{at: r.now - r.offset}
 	if rec != nil {
 		h.at = rec.At
-		if rec.Kind == tape.KindBegin {
-			h.reactor = string(rec.Text)
-		}
+	}
+	switch {
+	case rec != nil && rec.Kind == tape.KindBegin:
+		h.reactor = string(rec.Text)
+	case r.enc.begin != nil:
+		h.reactor = string(r.enc.begin.Text)
 	}
 	part := r.out.part
 	if r.out.file == nil {

@@ -118,7 +118,9 @@ func (c *Played) Attach() { c.attached = true }
 
 // Detach see Attach.
 func (c *Played) Detach() {
-	c.attached = false
+	if c.attached { // else its set-up may still run, and looks
+		c.attached = false
+	}
 	delete(c.player.live, c.num)
 }
 
