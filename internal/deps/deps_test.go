@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"reactor/idle", "reactor/ring", "reactor/selector"},
 	{"capture/tape"},
 	{"reactor"},
-	{"control"},
+	{"control", "capture"},
 	{""}, // the root, which is documentation
 }
 
@@ -39,9 +39,16 @@ var allowed = []string{
 	"golang.org/x/sys/unix",
 	"golang.org/x/net/dns/dnsmessage",
 	"github.com/valyala/bytebufferpool",
+	"github.com/klauspost/compress",
 	"github.com/klauspost/compress/flate",
+	"github.com/klauspost/compress/fse",
+	"github.com/klauspost/compress/huff0",
+	"github.com/klauspost/compress/internal/cpuinfo",
 	"github.com/klauspost/compress/internal/le",
 	"github.com/klauspost/compress/internal/regmask",
+	"github.com/klauspost/compress/internal/snapref",
+	"github.com/klauspost/compress/zstd",
+	"github.com/klauspost/compress/zstd/internal/xxhash",
 }
 
 // free are the folders whose packages are not the library: they may import what

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package capture
+
+func freeBytes(string) (int64, error) { return -1, nil }
