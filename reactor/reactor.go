@@ -242,20 +242,22 @@ func New(cfg Config) (*Reactor, error) {
 	if random == nil {
 		random = newRand
 	}
+	sel, err := newSelector(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	source := random()
 	if cfg.Replay != nil {
 		if source, err = cfg.Replay.Use(); err != nil {
+			sel.Close()
 			return nil, err
 		}
 	}
 	if cfg.Tape != nil {
 		if source, err = record(&cfg, source); err != nil {
+			sel.Close()
 			return nil, err
 		}
-	}
-	sel, err := newSelector(&cfg)
-	if err != nil {
-		return nil, err
 	}
 	capacity := 2
 	for capacity < cfg.Mailbox {
@@ -456,9 +458,6 @@ func (r *Reactor) readMail() int {
 			return n
 		}
 		if m.kind == mailCall {
-			if r.tape != nil {
-				r.tape.Call()
-			}
 			m.call()
 		} else {
 			r.readLife(&m)

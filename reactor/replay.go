@@ -123,9 +123,6 @@ func (r *Reactor) takeMail() {
 		}
 		switch m.kind {
 		case mailCall:
-			if r.tape != nil {
-				r.tape.Call()
-			}
 			m.call()
 		case mailRegister:
 			r.replay.waiting = append(r.replay.waiting, m.slot)

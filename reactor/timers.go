@@ -5,7 +5,7 @@ package reactor
 type timer struct {
 	at   int64
 	set  uint64 // which of all settings this was: those of one time fire in the order in which they were set
-	pos  int // place in the heap plus one; 0: not set
+	pos  int    // place in the heap plus one; 0: not set
 	kind timerKind
 	conn *conn // for the kinds of a connection
 	slot *slot // for the kind of an endpoint

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -28,10 +29,11 @@ type Conn struct {
 	attached  bool
 	wall      clock.Wall
 
-	stamp   int64 // the time of the last read, if stamped: what the clock says next
-	stamped bool
+	stamp     int64  // the time of the last read, if stamped: what the clock says next
+	stampTurn uint64 // in which that was: turn, or past
+	stamped   bool
 
-	lostIn, lostOut int64 // bytes that could not be recorded
+	lostIn, lostOut int64 // bytes that could not be recorded, and that was not said yet
 }
 
 // Seams are the seams of the connection's set-up: those it was made with, with a
@@ -54,17 +56,14 @@ func (c *Conn) Detach() { c.attached = false }
 // write records rec.
 func (c *Conn) write(rec *Record) {
 	rec.Conn, rec.Slot = c.num, c.slot
-	if !c.attached {
-		c.rec.aside(rec)
-		return
-	}
 	if c.lostIn|c.lostOut != 0 {
 		lost := Record{Kind: KindMissing, At: rec.At, Conn: c.num, Slot: c.slot, Arg: c.lostIn, Arg2: c.lostOut}
-		if c.rec.hot(&lost) {
+		if c.keep(&lost) {
 			c.lostIn, c.lostOut = 0, 0
 		}
 	}
-	if c.lostIn|c.lostOut == 0 && c.rec.hot(rec) {
+	// If that has found no room, it was counted as the record that is lost: this one.
+	if c.lostIn|c.lostOut == 0 && c.keep(rec) {
 		return
 	}
 	switch rec.Kind {
@@ -75,15 +74,40 @@ func (c *Conn) write(rec *Record) {
 	}
 }
 
+// keep records rec on the side on which the connection is. It reports whether there
+// was room.
+func (c *Conn) keep(rec *Record) bool {
+	if c.attached {
+		return c.rec.hot(rec)
+	}
+	return c.rec.aside(rec)
+}
+
+// turn is the reactor's turn, 0 during the set-up.
+func (c *Conn) turn() uint64 {
+	if c.attached {
+		return c.rec.turns
+	}
+	return 0
+}
+
+// past is the turn of a stamp that a later call of the stream has made old.
+const past = math.MaxUint64
+
 // Now implements clock.Clock. After a read it says when that was, once: a protocol
-// that stamps its reads does not ask the machine again.
+// that stamps its reads does not ask the machine again. A read of another turn, or
+// before the last call of the stream, is too old for that.
 func (c *Conn) Now() int64 {
+	old := int64(0)
 	if c.stamped {
 		c.stamped = false
-		return c.stamp
+		if c.stampTurn == c.turn() {
+			return c.stamp
+		}
+		old = c.stamp
 	}
 	now := c.rec.clock.Now()
-	c.write(&Record{Kind: KindClock, At: now, Arg: now})
+	c.write(&Record{Kind: KindClock, At: now, Arg: now, Arg2: old})
 	return now
 }
 
@@ -134,11 +158,14 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 	if o != nil {
 		opts = *o
 	}
+	if opts.Resolver == nil {
+		opts.Resolver = c.user.Resolver
+	}
 	if _, ok := opts.Resolver.(*resolver); !ok {
 		opts.Resolver = &resolver{c, opts.Resolver}
 	}
-	below := c.rec.cfg.BelowTLS
-	if below {
+	wrapped := false
+	if c.rec.cfg.BelowTLS && strings.HasPrefix(target, "tls:") {
 		user := opts.Wrap
 		opts.Wrap = func(s stream.Stream) (stream.Stream, error) {
 			if user != nil {
@@ -147,6 +174,7 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 					return nil, err
 				}
 			}
+			wrapped = true
 			c.dialed(target, s, BelowTLS)
 			return c.wrap(s), nil
 		}
@@ -165,11 +193,11 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 		c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Err: ErrorOf(err)})
 		return nil, err
 	}
-	if below {
+	if wrapped {
 		return s, nil
 	}
 	layer := Plain
-	if strings.HasPrefix(target, "tls:") {
+	if _, ok := s.(stream.Secured); ok {
 		layer = AboveTLS
 	}
 	c.dialed(target, s, layer)
