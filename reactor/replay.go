@@ -32,10 +32,6 @@ type replay struct {
 	used    int              // the turn's records up to here were looked at for Connect and RetryAt
 }
 
-// setupPatience is how long a set-up may take to report what it had reported then.
-// It has nothing to wait for, so only a busy machine needs it.
-const setupPatience = 30 * time.Second
-
 // prepare fills in what a replay brings.
 func prepare(cfg *Config) {
 	p := cfg.Replay
@@ -196,7 +192,7 @@ func (r *Reactor) replayRegister(rec *tape.Record) {
 
 // replayReport reads what a set-up reports now, as it did then.
 func (r *Reactor) replayReport(c *conn, rec *tape.Record) {
-	for until := clock.Nano() + int64(setupPatience); len(c.held) == 0; {
+	for until := clock.Nano() + int64(r.replay.player.Patience()); len(c.held) == 0; {
 		r.takeMail()
 		if len(c.held) > 0 {
 			break
@@ -300,8 +296,9 @@ func (r *Reactor) diverge(s *slot, num uint32, what string) {
 func (r *Reactor) replayEnds() {
 	for _, s := range r.replay.waiting {
 		r.diverge(s, 0, fmt.Sprintf("it is not in the recording, which has %q", r.replay.player.Endpoints()))
-		r.begin(s) // so that the end finds it
-		r.replay.turn = nil
+		r.live++ // as one that has come too late to begin
+		r.publish(s, endpoint.Event{State: endpoint.Closed})
+		r.retire(s)
 	}
 	r.replay.waiting = nil
 }

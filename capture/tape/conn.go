@@ -28,6 +28,7 @@ type Conn struct {
 	num, slot uint32
 	attached  bool
 	wall      clock.Wall
+	played    *Played // what is recorded is a replay; else nil
 
 	stamp     int64  // the time of the last read, if stamped: what the clock says next
 	stampTurn uint64 // in which that was: turn, or past
@@ -102,13 +103,32 @@ func (c *Conn) Now() int64 {
 	if c.stamped {
 		c.stamped = false
 		if c.stampTurn == c.turn() {
+			if c.played != nil {
+				c.played.stamped = false
+			}
 			return c.stamp
 		}
 		old = c.stamp
 	}
-	now := c.rec.clock.Now()
+	now := c.now()
 	c.write(&Record{Kind: KindClock, At: now, Arg: now, Arg2: old})
 	return now
+}
+
+// now is what the clock says: in a replay what it said then.
+func (c *Conn) now() int64 {
+	if c.played != nil {
+		return c.played.Now()
+	}
+	return c.rec.clock.Now()
+}
+
+// readAt is the time of a read that was just made.
+func (c *Conn) readAt() int64 {
+	if c.played != nil && c.played.stamped {
+		return c.played.stamp
+	}
+	return c.rec.clock.Now()
 }
 
 // Monotonic implements clock.Converter.
@@ -210,7 +230,7 @@ func (c *Conn) dialed(target string, s stream.Stream, layer string) {
 		p.Local, p.Remote = a.LocalAddr(), a.RemoteAddr()
 	}
 	if t, ok := s.(stream.Stamped); ok {
-		p.Timestamps = t.Timestamps()
+		p.Timestamps = uint8(t.Timestamps())
 	}
 	if t, ok := s.(stream.Secured); ok {
 		state := t.ConnectionState()

@@ -78,8 +78,11 @@ func (s *replayed) Read(p []byte) (int, error) {
 	}
 	s.queued, s.buffered = int(rec.Arg), rec.Flags&Buffered != 0
 	if len(rec.Data) == 0 {
-		s.end = rec.Err.Err()
-		return 0, s.end
+		err := rec.Err.Err()
+		if err != stream.ErrWouldBlock {
+			s.end = err
+		}
+		return 0, err
 	}
 	if len(rec.Text) == stampSize {
 		s.stamp = stream.Stamp{Software: int64(binary.LittleEndian.Uint64(rec.Text)), Hardware: int64(binary.LittleEndian.Uint64(rec.Text[8:]))}
@@ -92,6 +95,9 @@ func (s *replayed) Read(p []byte) (int, error) {
 	if s.c.bare {
 		s.passed = true
 		s.c.player.now.Store(rec.At)
+	}
+	if n == len(rec.Data) {
+		return n, rec.Err.Err()
 	}
 	return n, nil
 }
@@ -203,7 +209,7 @@ func (s *replayed) LocalAddr() netip.AddrPort { return s.peer.Local }
 func (s *replayed) RemoteAddr() netip.AddrPort { return s.peer.Remote }
 
 // Timestamps implements stream.Stamped.
-func (s *replayed) Timestamps() stream.Timestamps { return s.peer.Timestamps }
+func (s *replayed) Timestamps() stream.Timestamps { return stream.Timestamps(s.peer.Timestamps) }
 
 // Stamp implements stream.Stamped.
 func (s *replayed) Stamp() stream.Stamp { return s.stamp }

@@ -63,7 +63,7 @@ func (r *recorded) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	r.queued = r.Stream.Queued()
-	rec := Record{Kind: KindRead, At: c.rec.clock.Now(), Data: p[:n], Arg: int64(r.queued)}
+	rec := Record{Kind: KindRead, At: c.readAt(), Data: p[:n], Arg: int64(r.queued)}
 	if r.Stream.Buffered() {
 		rec.Flags = Buffered
 	}

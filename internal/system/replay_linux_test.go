@@ -30,9 +30,9 @@ func (j *journal) note(format string, args ...any) { fmt.Fprintf(j, format+"\n",
 // witness writes down all that it sees.
 type witness struct {
 	endpoint.WebSocket
-	j      *journal
-	ticks  int
-	enough func()
+	j               *journal
+	ticks, messages int
+	enough          func()
 }
 
 func (w *witness) OnOpen(c *ws.Conn) error {
@@ -44,13 +44,14 @@ func (w *witness) OnOpen(c *ws.Conn) error {
 func (w *witness) OnData(c *ws.Conn) error {
 	for m, ok := c.Next(); ok; m, ok = c.Next() {
 		w.j.messages++
+		w.messages++
 		w.j.note("%s conn %d received %d %v %q", w.Name, c.ID(), c.Received(), m.Op, m.Payload)
-		if w.j.messages%7 == 0 {
+		if w.messages%7 == 0 {
 			if err := c.Ping([]byte("seven")); err != nil {
 				w.j.note("%s ping: %v", w.Name, err)
 			}
 		}
-		if w.j.messages%50 == 49 {
+		if w.messages%50 == 49 {
 			return fmt.Errorf("an error of the endpoint's own")
 		}
 	}
