@@ -144,8 +144,8 @@ func (c *cutter) each(src tape.Recording, do func(r *tape.Record, wall int64) er
 			c.names[r.Slot] = string(r.Text)
 		}
 		wall := r.At + distance
-		if reader, ok := s.(*Reader); ok {
-			wall = reader.wall
+		if reader, ok := s.(interface{ Wall() time.Time }); ok { // a Reader, or what wraps one
+			wall = reader.Wall().UnixNano()
 		}
 		if err := do(r, wall); err != nil {
 			return err

@@ -22,6 +22,10 @@ type Wall struct {
 	read     func() (before, wall, after int64) // nil: the machine's clocks
 }
 
+// Converter is a clock that converts times of CLOCK_REALTIME itself, as Wall does:
+// one that belongs to a recording.
+type Converter interface{ Monotonic(wall, now int64) int64 }
+
 const (
 	// wallInterval is how long a sample is used, in nanoseconds.
 	wallInterval = int64(100 * time.Millisecond)

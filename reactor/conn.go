@@ -21,7 +21,9 @@ type conn struct {
 	slot    *slot
 	id      uint32
 	role    role
-	tape    *tape.Conn // nil: nobody records
+	tape    *tape.Conn   // nil: nobody records
+	played  *tape.Played // nil: it is no replay
+	held    []mail       // of the set-up; the recording says when to read it
 	machine endpoint.Machine
 	cancel  context.CancelCauseFunc // ends the set-up
 	dead    bool                    // retired; late events and outcomes are dropped
@@ -114,6 +116,9 @@ func (r *Reactor) lookup(token uint64) *conn {
 func (r *Reactor) attach(c *conn, hot endpoint.Hot) {
 	if c.tape != nil {
 		c.tape.Attach()
+	}
+	if c.played != nil {
+		c.played.Attach()
 	}
 	src := hot.Source()
 	c.hot, c.fd, c.due = hot, src.FD, src.Due
@@ -321,6 +326,9 @@ func (r *Reactor) lose(c *conn, err error) {
 	}
 	if c.tape != nil {
 		c.tape.Lost(loss.Error())
+	}
+	if c.played != nil {
+		c.played.Detach()
 	}
 	c.dead = true
 	c.machine.End(r.now)

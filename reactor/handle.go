@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/endpoint"
 )
 
@@ -134,6 +135,9 @@ func (r *Reactor) slotOf(id ID) *slot {
 // guarded calls a function of the user's on behalf of s, and looks after what it
 // did to the connection: bytes queued, a close begun.
 func (r *Reactor) guarded(s *slot, f func()) {
+	if r.tape != nil {
+		r.tape.Endpoint(tape.KindCall, s.id.Slot, "", 0)
+	}
 	err := r.call(f)
 	if err != nil && s.conns == [roles]*conn{} {
 		r.fail(s, err)

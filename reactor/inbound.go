@@ -14,11 +14,13 @@ import (
 // inbox. Its base, a port, is what both have.
 type inbound interface {
 	base() *port
-	drain(limit int) int // calls the handler for up to limit messages; reactor only
-	length() int         // how many wait; any goroutine
-	empty() bool         // nothing waits, nor is being written; reactor only
-	stored() bool        // no message is half written before others; reactor only
-	close()              // refuses all further messages; any goroutine
+	drain(limit int) int       // calls the handler for up to limit messages; reactor only
+	feed(message []byte) error // calls the handler for a recorded message; reactor only
+	forget()                   // takes what waits and does nothing with it; reactor only
+	length() int               // how many wait; any goroutine
+	empty() bool               // nothing waits, nor is being written; reactor only
+	stored() bool              // no message is half written before others; reactor only
+	close()                    // refuses all further messages; any goroutine
 	isClosed() bool
 	word() *uint64 // changes with each message
 	counts() portCounts

@@ -92,6 +92,14 @@ func (i *Inbox[T]) drain(limit int) (n int) {
 	return n
 }
 
+func (i *Inbox[T]) feed(m []byte) error { return fed(&i.port, m, i.handle) }
+
+func (i *Inbox[T]) forget() {
+	for i.queue.peek() != nil {
+		i.queue.drop()
+	}
+}
+
 func (i *Inbox[T]) length() int    { return i.queue.length() }
 func (i *Inbox[T]) empty() bool    { return i.queue.empty() }
 func (i *Inbox[T]) stored() bool   { return i.queue.stored() }

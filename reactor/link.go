@@ -153,6 +153,8 @@ type link[T any] struct {
 }
 
 func (l *link[T]) drain(limit int) int { return l.ring.Drain(limit, l.handle) }
+func (l *link[T]) feed(m []byte) error { return fed(&l.port, m, l.handle) }
+func (l *link[T]) forget()             { l.ring.Drain(l.ring.Cap(), func(*T) {}) }
 func (l *link[T]) length() int         { return l.ring.Len() }
 func (l *link[T]) stored() bool        { return true } // a claim holds nothing up, and lasts as its sender likes
 func (l *link[T]) empty() bool         { return l.ring.Empty() }

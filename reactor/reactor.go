@@ -116,6 +116,11 @@ type Config struct {
 	// makes one that writes files). It records one reactor. A read costs its copy and
 	// some tens of nanoseconds more. Default nil.
 	Tape *tape.Recorder
+	// Replay has all that comes in come from a recording: endpoints are registered
+	// as they were then, Poll plays one turn, Run all of them. Seams, Selector, Idle
+	// and CPU are then of no account, but for the Observer. A replay may be recorded
+	// in its turn. See tape.Player.
+	Replay *tape.Player
 	// Report is told at once of a link or an inbox that has ended because its
 	// handler panicked, a *LinkError. It is called on the reactor's goroutine and
 	// must not block. With it or without, Run's error says so at the end.
@@ -136,6 +141,7 @@ type Reactor struct {
 	clock   clock.Clock
 	limiter *endpoint.HostLimiter
 	tape    *tape.Recorder // nil: nobody records
+	replay  *replay        // nil: it is no replay
 	random  *rand.Rand
 	using   atomic.Pointer[using] // how it waits, for other goroutines
 	sel     selector.Selector
@@ -194,6 +200,9 @@ type registration struct {
 
 // New makes a reactor. It starts one housekeeping goroutine; Close ends it.
 func New(cfg Config) (*Reactor, error) {
+	if cfg.Replay != nil {
+		prepare(&cfg)
+	}
 	if cfg.Name == "" {
 		cfg.Name = "reactor"
 	}
@@ -233,15 +242,22 @@ func New(cfg Config) (*Reactor, error) {
 	if random == nil {
 		random = newRand
 	}
-	source := random()
-	if cfg.Tape != nil {
-		if source, err = record(&cfg, source); err != nil {
-			return nil, err
-		}
-	}
 	sel, err := newSelector(&cfg)
 	if err != nil {
 		return nil, err
+	}
+	source := random()
+	if cfg.Replay != nil {
+		if source, err = cfg.Replay.Use(); err != nil {
+			sel.Close()
+			return nil, err
+		}
+	}
+	if cfg.Tape != nil {
+		if source, err = record(&cfg, source); err != nil {
+			sel.Close()
+			return nil, err
+		}
 	}
 	capacity := 2
 	for capacity < cfg.Mailbox {
@@ -258,6 +274,9 @@ func New(cfg Config) (*Reactor, error) {
 		isolate: cfg.OnPanic == Isolate,
 		mail:    newMailbox(capacity),
 		done:    make(chan struct{}),
+	}
+	if cfg.Replay != nil {
+		r.replay = newReplay(cfg.Replay)
 	}
 	r.watch(&r.mail.tail)
 	r.watch(&r.stop.v)
@@ -347,6 +366,9 @@ func (r *Reactor) wake() {
 
 // turn does one round. It may park for up to wait when there is nothing to do.
 func (r *Reactor) turn(wait time.Duration) (work int, err error) {
+	if r.replay != nil {
+		return r.replayTurn(wait)
+	}
 	r.now = r.clock.Now()
 	r.counts.settle(r.now)
 	if r.tape != nil {
@@ -436,9 +458,6 @@ func (r *Reactor) readMail() int {
 			return n
 		}
 		if m.kind == mailCall {
-			if r.tape != nil {
-				r.tape.Call()
-			}
 			m.call()
 		} else {
 			r.readLife(&m)

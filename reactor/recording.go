@@ -59,11 +59,17 @@ func (r *Reactor) recordRetry(s *slot, at int64) {
 	}
 }
 
-// taped is handle, behind a recorder of the messages where there is one and they
-// have no pointers.
+// taped is handle, behind a recorder of the messages where there is one: of those
+// with pointers only that they came.
 func taped[T any](to *Reactor, way string, handle func(*T)) func(*T) {
-	if to.tape == nil || handle == nil || !plain(reflect.TypeFor[T]()) {
+	switch {
+	case to.tape == nil:
 		return handle
+	case !plain(reflect.TypeFor[T]()):
+		return func(m *T) {
+			to.tape.Endpoint(tape.KindCall, 0, way, 0)
+			handle(m)
+		}
 	}
 	return func(m *T) {
 		to.tape.Message(way, bytesOf(m))

@@ -41,6 +41,9 @@ func (r *Reactor) renewalDue(s *slot) {
 			}
 		}
 		at := s.reserve(r.now)
+		if r.replay != nil {
+			at = r.replayRetry(s, at)
+		}
 		r.recordRetry(s, at)
 		if at > r.now {
 			r.timers.set(&s.renew, at)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/reactor/idle"
@@ -70,6 +72,11 @@ func (r *Reactor) place() error {
 
 func (r *Reactor) loop(again func(error) bool) error {
 	err := r.turns(again)
+	if errors.Is(err, tape.ErrEnd) {
+		err = nil // the recording ends where the reactor had not
+		r.release()
+		return nil
+	}
 	if err != nil {
 		r.release()
 		return err
@@ -159,6 +166,10 @@ func (r *Reactor) Close() error {
 // finish drives the reactor until all connections have ended or the time is up,
 // then frees everything.
 func (r *Reactor) finish() {
+	if r.replay != nil {
+		r.finishReplay()
+		return
+	}
 	r.now = r.clock.Now()
 	if !r.closing {
 		if r.tape != nil {
@@ -215,7 +226,7 @@ func (r *Reactor) release() {
 		s.closing = true
 		for _, c := range s.conns {
 			if c != nil {
-				r.lose(c, endpoint.ErrCloseDeadline)
+				r.lose(c, r.lateLoss())
 			}
 		}
 		if r.slots[s.id.Slot] == s { // it had no connection
@@ -226,6 +237,7 @@ func (r *Reactor) release() {
 	// Set-ups that are on their way out may still post their outcome.
 	close(r.done)
 	r.house.stop(r.cfg.CloseTimeout)
+	r.awaitMail()
 	for {
 		m, ok := r.mail.pop()
 		if !ok {
@@ -248,5 +260,13 @@ func (r *Reactor) release() {
 	r.counts.end()
 	if r.tape != nil {
 		r.tape.End()
+	}
+}
+
+// awaitMail lets whoever has taken a place in the mailbox store his message, as
+// awaitPosts does for an inbox: a connection behind it could not be discarded.
+func (r *Reactor) awaitMail() {
+	for limit := clock.Nano() + int64(r.cfg.CloseTimeout); !r.mail.stored() && clock.Nano() < limit; {
+		runtime.Gosched()
 	}
 }

@@ -157,6 +157,9 @@ func (r *Reactor) begin(s *slot) {
 func (r *Reactor) retryIn(s *slot, delay time.Duration, e endpoint.Event) {
 	wanted := r.now + int64(delay)
 	at := s.reserve(wanted)
+	if r.replay != nil {
+		at = r.replayRetry(s, at)
+	}
 	r.recordRetry(s, at)
 	if at <= r.now && e.Loss == nil {
 		r.connect(s, current)
@@ -187,6 +190,9 @@ func (r *Reactor) connect(s *slot, as role) {
 	s.cells.begun(c.id)
 	c.machine.Start(r.now)
 	seams := r.cfg.Seams
+	if r.replay != nil {
+		seams = r.replayConnect(c, seams)
+	}
 	if r.tape != nil {
 		c.tape = r.tape.Connect(s.id.Slot, s.name, c.id, uint8(as), seams)
 		seams = c.tape.Seams()
@@ -197,6 +203,9 @@ func (r *Reactor) connect(s *slot, as role) {
 	via := endpoint.NewConnector(c.id, seams, func(state endpoint.State) {
 		if c.tape != nil {
 			c.tape.Enter(state)
+		}
+		if c.played != nil {
+			c.played.Enter(state)
 		}
 		// An error means that the reactor is gone, and then so is ctx.
 		_ = r.deliver(mail{kind: mailPhase, conn: c, state: state})
@@ -326,7 +335,7 @@ func (r *Reactor) lost(s *slot, c *conn, loss *endpoint.LossError, healthy bool)
 // tooLong is set when that is more than the policy obeys.
 func (r *Reactor) delay(s *slot, loss *endpoint.LossError) (d time.Duration, tooLong error) {
 	d = s.policy.Delay(loss.Attempt, r.random)
-	after, ok := endpoint.RetryAfter(loss.Err, time.Now())
+	after, ok := endpoint.RetryAfter(loss.Err, r.wall())
 	if ok && after > s.policy.RetryAfterCap {
 		return 0, &endpoint.RetryAfterError{After: after, Cap: s.policy.RetryAfterCap, Err: loss.Err}
 	}

@@ -4,7 +4,8 @@ package reactor
 // setting one allocates nothing.
 type timer struct {
 	at   int64
-	pos  int // place in the heap plus one; 0: not set
+	set  uint64 // which of all settings this was: those of one time fire in the order in which they were set
+	pos  int    // place in the heap plus one; 0: not set
 	kind timerKind
 	conn *conn // for the kinds of a connection
 	slot *slot // for the kind of an endpoint
@@ -22,7 +23,10 @@ const (
 )
 
 // timers is a binary heap by time. One goroutine uses it.
-type timers struct{ heap []*timer }
+type timers struct {
+	heap []*timer
+	sets uint64
+}
 
 // next is the time of the earliest timer, or false.
 func (t *timers) next() (int64, bool) {
@@ -38,16 +42,24 @@ func (t *timers) set(m *timer, at int64) {
 	case at == 0:
 		t.remove(m)
 	case m.pos == 0:
-		m.at = at
+		t.stamp(m, at)
 		t.heap = append(t.heap, m)
 		m.pos = len(t.heap)
 		t.up(m.pos - 1)
 	default:
-		m.at = at
+		t.stamp(m, at)
 		t.up(m.pos - 1)
 		t.down(m.pos - 1)
 	}
 }
+
+func (t *timers) stamp(m *timer, at int64) {
+	t.sets++
+	m.at, m.set = at, t.sets
+}
+
+// before orders timers by time, then by when they were set.
+func (m *timer) before(o *timer) bool { return m.at < o.at || m.at == o.at && m.set < o.set }
 
 // pop removes and returns the earliest timer that is due, or nil.
 func (t *timers) pop(now int64) *timer {
@@ -83,7 +95,7 @@ func (t *timers) swap(i, j int) {
 func (t *timers) up(i int) {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if t.heap[parent].at <= t.heap[i].at {
+		if !t.heap[i].before(t.heap[parent]) {
 			return
 		}
 		t.swap(i, parent)
@@ -97,10 +109,10 @@ func (t *timers) down(i int) {
 		if child >= len(t.heap) {
 			return
 		}
-		if r := child + 1; r < len(t.heap) && t.heap[r].at < t.heap[child].at {
+		if r := child + 1; r < len(t.heap) && t.heap[r].before(t.heap[child]) {
 			child = r
 		}
-		if t.heap[i].at <= t.heap[child].at {
+		if !t.heap[child].before(t.heap[i]) {
 			return
 		}
 		t.swap(i, child)

@@ -71,8 +71,11 @@ func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 	}
 	if o.Wrap != nil {
 		wrapped, err := o.Wrap(s)
+		if err == nil && wrapped == nil {
+			err = errors.New("Options.Wrap returned neither a stream nor an error")
+		}
 		if err != nil {
-			return nil, &DialError{Phase: Connecting, Target: target, Err: abandon(s, err)}
+			return nil, &DialError{Phase: Connecting, Target: target, Addr: remoteOf(s), Err: abandon(s, err)}
 		}
 		s = wrapped
 	}
@@ -82,13 +85,17 @@ func (o *Options) Dial(ctx context.Context, target string) (Stream, error) {
 	o.begin(Securing)
 	secured, err := Secure(ctx, s, o.TLS, t.host)
 	if err != nil {
-		e := &DialError{Phase: Securing, Target: target, Err: abandon(s, err)}
-		if a, ok := s.(Addressed); ok {
-			e.Addr = a.RemoteAddr().String()
-		}
-		return nil, e
+		return nil, &DialError{Phase: Securing, Target: target, Addr: remoteOf(s), Err: abandon(s, err)}
 	}
 	return secured, nil
+}
+
+// remoteOf is the address of the other end of s, "" if that does not know it.
+func remoteOf(s Stream) string {
+	if a, ok := s.(Addressed); ok && a.RemoteAddr().IsValid() {
+		return a.RemoteAddr().String()
+	}
+	return ""
 }
 
 // abandon closes what a set-up that failed with err leaves behind.

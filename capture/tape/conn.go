@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 
 	crand "crypto/rand"
 
+	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/dns"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stream"
@@ -25,11 +27,14 @@ type Conn struct {
 	user      endpoint.Seams
 	num, slot uint32
 	attached  bool
+	wall      clock.Wall
+	played    *Played // what is recorded is a replay; else nil
 
-	stamp   int64 // the time of the last read, if stamped: what the clock says next
-	stamped bool
+	stamp     int64  // the time of the last read, if stamped: what the clock says next
+	stampTurn uint64 // in which that was: turn, or past
+	stamped   bool
 
-	lostIn, lostOut int64 // bytes that could not be recorded
+	lostIn, lostOut int64 // bytes that could not be recorded, and that was not said yet
 }
 
 // Seams are the seams of the connection's set-up: those it was made with, with a
@@ -52,17 +57,14 @@ func (c *Conn) Detach() { c.attached = false }
 // write records rec.
 func (c *Conn) write(rec *Record) {
 	rec.Conn, rec.Slot = c.num, c.slot
-	if !c.attached {
-		c.rec.aside(rec)
-		return
-	}
 	if c.lostIn|c.lostOut != 0 {
 		lost := Record{Kind: KindMissing, At: rec.At, Conn: c.num, Slot: c.slot, Arg: c.lostIn, Arg2: c.lostOut}
-		if c.rec.hot(&lost) {
+		if c.keep(&lost) {
 			c.lostIn, c.lostOut = 0, 0
 		}
 	}
-	if c.lostIn|c.lostOut == 0 && c.rec.hot(rec) {
+	// If that has found no room, it was counted as the record that is lost: this one.
+	if c.lostIn|c.lostOut == 0 && c.keep(rec) {
 		return
 	}
 	switch rec.Kind {
@@ -73,16 +75,70 @@ func (c *Conn) write(rec *Record) {
 	}
 }
 
+// keep records rec on the side on which the connection is. It reports whether there
+// was room.
+func (c *Conn) keep(rec *Record) bool {
+	if c.attached {
+		return c.rec.hot(rec)
+	}
+	return c.rec.aside(rec)
+}
+
+// turn is the reactor's turn, 0 during the set-up.
+func (c *Conn) turn() uint64 {
+	if c.attached {
+		return c.rec.turns
+	}
+	return 0
+}
+
+// past is the turn of a stamp that a later call of the stream has made old.
+const past = math.MaxUint64
+
 // Now implements clock.Clock. After a read it says when that was, once: a protocol
-// that stamps its reads does not ask the machine again.
+// that stamps its reads does not ask the machine again. A read of another turn, or
+// before the last call of the stream, is too old for that.
 func (c *Conn) Now() int64 {
+	old := int64(0)
 	if c.stamped {
 		c.stamped = false
-		return c.stamp
+		if c.stampTurn == c.turn() {
+			if c.played != nil {
+				c.played.stamped = false
+			}
+			return c.stamp
+		}
+		old = c.stamp
 	}
-	now := c.rec.clock.Now()
-	c.write(&Record{Kind: KindClock, At: now, Arg: now})
+	now := c.now()
+	c.write(&Record{Kind: KindClock, At: now, Arg: now, Arg2: old})
 	return now
+}
+
+// now is what the clock says: in a replay what it said then.
+func (c *Conn) now() int64 {
+	if c.played != nil {
+		return c.played.Now()
+	}
+	return c.rec.clock.Now()
+}
+
+// readAt is the time of a read that was just made.
+func (c *Conn) readAt() int64 {
+	if c.played != nil && c.played.stamped {
+		return c.played.stamp
+	}
+	return c.rec.clock.Now()
+}
+
+// Monotonic implements clock.Converter.
+func (c *Conn) Monotonic(wall, now int64) int64 {
+	at := c.wall.Monotonic(wall, now)
+	if own, ok := c.user.Clock.(clock.Converter); ok {
+		at = own.Monotonic(wall, now)
+	}
+	c.write(&Record{Kind: KindClock, At: now, Arg: at})
+	return at
 }
 
 // random is Seams.Rand: a source whose seed is recorded.
@@ -98,6 +154,9 @@ func (c *Conn) random() rand.Source {
 
 // newSeed is one from a source, or from the system's randomness.
 func newSeed(from rand.Source) (seed [32]byte) {
+	if s, ok := from.(*seeded); ok { // a replay is recorded
+		return s.seed
+	}
 	if from == nil {
 		_, _ = crand.Read(seed[:]) // never fails: it ends the process instead
 		return seed
@@ -119,11 +178,14 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 	if o != nil {
 		opts = *o
 	}
+	if opts.Resolver == nil {
+		opts.Resolver = c.user.Resolver
+	}
 	if _, ok := opts.Resolver.(*resolver); !ok {
 		opts.Resolver = &resolver{c, opts.Resolver}
 	}
-	below := c.rec.cfg.BelowTLS
-	if below {
+	wrapped := false
+	if c.rec.cfg.BelowTLS && strings.HasPrefix(target, "tls:") {
 		user := opts.Wrap
 		opts.Wrap = func(s stream.Stream) (stream.Stream, error) {
 			if user != nil {
@@ -132,6 +194,7 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 					return nil, err
 				}
 			}
+			wrapped = true
 			c.dialed(target, s, BelowTLS)
 			return c.wrap(s), nil
 		}
@@ -150,11 +213,11 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 		c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Err: ErrorOf(err)})
 		return nil, err
 	}
-	if below {
+	if wrapped {
 		return s, nil
 	}
 	layer := Plain
-	if strings.HasPrefix(target, "tls:") {
+	if _, ok := s.(stream.Secured); ok {
 		layer = AboveTLS
 	}
 	c.dialed(target, s, layer)
@@ -167,7 +230,7 @@ func (c *Conn) dialed(target string, s stream.Stream, layer string) {
 		p.Local, p.Remote = a.LocalAddr(), a.RemoteAddr()
 	}
 	if t, ok := s.(stream.Stamped); ok {
-		p.Timestamps = t.Timestamps()
+		p.Timestamps = uint8(t.Timestamps())
 	}
 	if t, ok := s.(stream.Secured); ok {
 		state := t.ConnectionState()

@@ -47,7 +47,8 @@ var sentinels = [classes]error{
 type Error struct {
 	Class Class
 	Phase uint8  // stream.Phase of a *stream.DialError, else 0
-	Errno uint32 // of class Errno
+	Errno uint32 // of class Errno; below 1<<16
+	Also  uint16 // bit n: it is of class n as well; of errors that wrap several
 	Text  string // "": that of the sentinel or errno
 }
 
@@ -62,7 +63,7 @@ func ErrorOf(err error) Error {
 			return Error{Class: Class(class)}
 		}
 	}
-	if n, ok := err.(syscall.Errno); ok {
+	if n, ok := err.(syscall.Errno); ok && n < 1<<16 {
 		return Error{Class: Errno, Errno: uint32(n)}
 	}
 	e := Error{Class: Other}
@@ -71,14 +72,16 @@ func ErrorOf(err error) Error {
 		e.Phase = uint8(dial.Phase)
 	}
 	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errors.As(err, &errno) && errno < 1<<16 {
 		e.Class, e.Errno = Errno, uint32(errno)
-	} else {
-		for class, is := range sentinels {
-			if is != nil && errors.Is(err, is) {
-				e.Class = Class(class)
-				break
-			}
+	}
+	for class, is := range sentinels {
+		switch {
+		case is == nil || !errors.Is(err, is):
+		case e.Class == Other:
+			e.Class = Class(class)
+		default:
+			e.Also |= 1 << class
 		}
 	}
 	if e.Text = err.Error(); len(e.Text) > MaxText {
@@ -101,6 +104,11 @@ func (e *Error) Err() error {
 	if e.Text == "" && e.Phase == 0 && is != nil {
 		return is
 	}
+	for class, also := range sentinels {
+		if also != nil && e.Also&(1<<class) != 0 {
+			is = errors.Join(is, also)
+		}
+	}
 	r := &Recorded{Text: e.Text, Is: is}
 	if r.Text == "" && is != nil {
 		r.Text = is.Error()
@@ -111,7 +119,7 @@ func (e *Error) Err() error {
 // Recorded is an error that was recorded: its text, and what it was to errors.Is.
 type Recorded struct {
 	Text string
-	Is   error // nil: none that is known
+	Is   error // nil: none that is known; of several what errors.Join makes of them
 }
 
 // Error returns the text.

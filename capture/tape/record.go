@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-
-	"github.com/boomnet-go/boomnet/stream"
 )
 
 // Kind is what a record is about. The comments say which fields it has beside
@@ -35,8 +33,8 @@ const (
 	// Of the reactor.
 
 	KindStop    // its orderly end begins
-	KindCall    // mail: a function was called: what it did is not recorded
-	KindMessage // a link or inbox, Text, handed out the message Data
+	KindCall    // Dispatch, Call or Each called a function for Slot, or a link or inbox, Text, handed out a message with pointers: what that did is not recorded
+	KindMessage // a link or inbox, Text, handed out the message Data, which has no pointers
 	KindTurn    // a turn in which something happened that has no record of its own
 
 	// Of a connection, on the reactor.
@@ -59,7 +57,7 @@ const (
 	KindControl // as KindWrite, for WriteControl
 	KindFlush   // Err or none; Arg is Queued afterwards
 	KindWait    // waiting has ended with Err
-	KindClock   // the connection's clock has said Arg
+	KindClock   // the connection's clock has said Arg, and not Arg2, the time of its last read, if that is not 0
 	KindClose   // the stream was closed
 	KindSecrets // Data is lines of a TLS key log
 
@@ -117,25 +115,31 @@ type Record struct {
 // HeaderSize is the length of a record without Text and Data, in bytes.
 const HeaderSize = 88
 
-// MaxText bounds Text in bytes.
+// MaxText bounds Text, and the text of an error, in bytes. Longer ones are cut.
 const MaxText = 1<<16 - 1
+
+// maxData bounds Data in bytes, for Parse: no ring takes that much.
+const maxData = 1 << 30
 
 // Layout, little-endian:
 //
-//	 0 kind, 1 flags, 2 error class, 3 error phase, 4 errno uint32
+//	 0 kind, 1 flags, 2 error class, 3 error phase, 4 errno uint16, 6 further error classes uint16
 //	 8 seq, 16 at, 24 turn, 32 begin, 40 parked, 48 conn uint32, 52 slot uint32
 //	56 arg, 64 arg2, 72 text length uint32, 76 error text length uint32, 80 data length uint64
 //	88 text, error text, data
 
-// size is the length of the record's binary form.
-func (r *Record) size() int { return HeaderSize + len(r.Text) + len(r.Err.Text) + len(r.Data) }
+// size is the length of the record's binary form. Texts over MaxText are cut.
+func (r *Record) size() int {
+	return HeaderSize + min(len(r.Text), MaxText) + min(len(r.Err.Text), MaxText) + len(r.Data)
+}
 
 // put writes the record to b, which is size bytes long.
 func (r *Record) put(b []byte) {
 	le := binary.LittleEndian
 	_ = b[HeaderSize-1]
 	b[0], b[1], b[2], b[3] = byte(r.Kind), byte(r.Flags), byte(r.Err.Class), r.Err.Phase
-	le.PutUint32(b[4:], r.Err.Errno)
+	le.PutUint16(b[4:], uint16(r.Err.Errno))
+	le.PutUint16(b[6:], r.Err.Also)
 	le.PutUint64(b[8:], r.Seq)
 	le.PutUint64(b[16:], uint64(r.At))
 	le.PutUint64(b[24:], r.Turn)
@@ -145,12 +149,13 @@ func (r *Record) put(b []byte) {
 	le.PutUint32(b[52:], r.Slot)
 	le.PutUint64(b[56:], uint64(r.Arg))
 	le.PutUint64(b[64:], uint64(r.Arg2))
-	le.PutUint32(b[72:], uint32(len(r.Text)))
-	le.PutUint32(b[76:], uint32(len(r.Err.Text)))
+	text, why := min(len(r.Text), MaxText), min(len(r.Err.Text), MaxText)
+	le.PutUint32(b[72:], uint32(text))
+	le.PutUint32(b[76:], uint32(why))
 	le.PutUint64(b[80:], uint64(len(r.Data)))
 	n := HeaderSize
-	n += copy(b[n:], r.Text)
-	n += copy(b[n:], r.Err.Text)
+	n += copy(b[n:], r.Text[:text])
+	n += copy(b[n:], r.Err.Text[:why])
 	copy(b[n:], r.Data)
 }
 
@@ -170,7 +175,8 @@ func (r *Record) Append(dst []byte, withData bool) []byte {
 var ErrRecord = errors.New("tape: not a record")
 
 // Parse reads one record, all of b, that Append has written with Data, or without;
-// then Data is nil, and missing is how long it is. Text and Data are views into b.
+// then Data is nil, and missing is how long it is, at most 1 GiB. Text and Data are
+// views into b.
 func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	if len(b) < HeaderSize {
 		return 0, fmt.Errorf("%w: %d bytes, a record has %d at least", ErrRecord, len(b), HeaderSize)
@@ -181,6 +187,8 @@ func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	switch {
 	case b[0] == 0 || Kind(b[0]) >= kinds:
 		return 0, fmt.Errorf("%w: kind %d is not in 1..%d", ErrRecord, b[0], kinds-1)
+	case data > maxData:
+		return 0, fmt.Errorf("%w: %d bytes of data, the limit is %d", ErrRecord, data, maxData)
 	case text > MaxText || why > MaxText || text+why > rest:
 		return 0, fmt.Errorf("%w: texts of %d and %d bytes in %d", ErrRecord, text, why, rest)
 	case text+why != rest && text+why+data != rest:
@@ -188,7 +196,7 @@ func (r *Record) Parse(b []byte) (missing uint64, err error) {
 	}
 	*r = Record{
 		Kind: Kind(b[0]), Flags: Flags(b[1]),
-		Err:    Error{Class: Class(b[2]), Phase: b[3], Errno: le.Uint32(b[4:])},
+		Err:    Error{Class: Class(b[2]), Phase: b[3], Errno: uint32(le.Uint16(b[4:])), Also: le.Uint16(b[6:])},
 		Seq:    le.Uint64(b[8:]),
 		At:     int64(le.Uint64(b[16:])),
 		Turn:   le.Uint64(b[24:]),
@@ -223,9 +231,9 @@ type Peer struct {
 	Resumed    bool   `json:"resumed,omitempty"`
 	ALPN       string `json:"alpn,omitempty"`
 	ServerName string `json:"serverName,omitempty"`
-	// Layer is what was recorded: "plain", "above-tls" or "below-tls".
-	Layer      string            `json:"layer"`
-	Timestamps stream.Timestamps `json:"timestamps,omitempty"`
+	// Timestamps is the stream.Timestamps that was granted. Layer is what was recorded: "plain", "above-tls" or "below-tls".
+	Layer      string `json:"layer"`
+	Timestamps uint8  `json:"timestamps,omitempty"`
 }
 
 // The layers of a Peer.

@@ -47,6 +47,7 @@ type Recorder struct {
 
 	// The reactor goroutine's own.
 	turn          uint64
+	turns         uint64 // that have begun, whether anything happened in them or not
 	begin, parked int64
 	open          bool  // this turn has a record
 	missing       int64 // records that are to be told of as missing
@@ -55,7 +56,7 @@ type Recorder struct {
 	_    [128]byte
 	seq  atomic.Uint64
 	_    [128]byte
-	lost atomic.Uint64 // records
+	lost atomic.Uint64 // records, of both sides
 
 	used   atomic.Bool
 	ended  atomic.Bool
@@ -91,10 +92,25 @@ func New(cfg Config) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
+	touch(b)
 	return &Recorder{cfg: cfg, clock: clock.Monotonic{}, ring: b, next: 1}, nil
 }
 
-// Lost is how many records were lost for want of room. Any goroutine.
+// touch has the system give b its memory now: the reactor would else wait for each
+// page, twice as long as a copy into it takes.
+func touch(b *ring.Bytes) {
+	for range b.Cap()/b.MaxMessage() + 1 {
+		if p, res := b.TryClaim(b.MaxMessage(), 1); res == ring.Accepted {
+			clear(p)
+			b.Commit(len(p))
+			_, _ = b.Peek() // over the padding
+			b.Release()
+		}
+	}
+}
+
+// Lost is how many records were lost for want of room, in the ring or on the side of
+// the set-ups. Any goroutine.
 func (r *Recorder) Lost() uint64 { return r.lost.Load() }
 
 // Backlog is how many bytes wait for the drainer in the ring, and its size. Any
@@ -120,7 +136,7 @@ func (r *Recorder) hot(rec *Record) bool {
 
 func (r *Recorder) miss() {
 	r.missing++
-	r.lost.Store(r.lost.Load() + 1)
+	r.lost.Add(1)
 }
 
 func (r *Recorder) put(rec *Record) bool {
@@ -140,14 +156,20 @@ func (r *Recorder) put(rec *Record) bool {
 	return true
 }
 
-// aside records rec on any other goroutine.
-func (r *Recorder) aside(rec *Record) {
+// aside records rec on any other goroutine. It reports whether there was room; for
+// how the recording begins and ends, which takes little, there always is.
+func (r *Recorder) aside(rec *Record) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ended.Load() {
+		return true // a set-up that the reactor has left behind: of no account
+	}
 	rec.Flags |= Setup
-	if len(r.setup)+rec.size() > r.cfg.Setup {
+	framing := rec.Kind == KindBegin || rec.Kind == KindEnd || rec.Kind == KindMissing && rec.Conn == 0
+	if len(r.setup)+lengthSize+rec.size() > r.cfg.Setup && !framing {
 		r.absent++
-		return
+		r.lost.Add(1)
+		return false
 	}
 	if r.absent > 0 {
 		lost := Record{Kind: KindMissing, Flags: Setup, At: rec.At, Arg: r.absent}
@@ -155,7 +177,14 @@ func (r *Recorder) aside(rec *Record) {
 		r.keep(&lost)
 	}
 	r.keep(rec)
+	if rec.Kind == KindEnd {
+		r.ended.Store(true)
+	}
+	return true
 }
+
+// lengthSize is what stands before a record of a set-up: its length.
+const lengthSize = 4
 
 func (r *Recorder) keep(rec *Record) {
 	rec.Seq = r.seq.Add(1)
@@ -203,7 +232,7 @@ func (r *Recorder) drainOne(final bool, fn func(*Record)) bool {
 	if fromRing {
 		r.ring.Release()
 	} else {
-		r.at += 4 + len(aside)
+		r.at += lengthSize + len(aside)
 	}
 	return true
 }
@@ -211,19 +240,20 @@ func (r *Recorder) drainOne(final bool, fn func(*Record)) bool {
 // peekAside is the next record of the set-ups, or nil.
 func (r *Recorder) peekAside() []byte {
 	if r.at == len(r.taken) {
-		r.mu.Lock()
-		r.taken, r.setup, r.at = r.setup, r.taken[:0], 0
-		r.mu.Unlock()
-		if cap(r.setup) > keepSetup {
-			r.setup = nil
+		empty := r.taken[:0]
+		if cap(empty) > keepSetup {
+			empty = nil
 		}
+		r.mu.Lock()
+		r.taken, r.setup, r.at = r.setup, empty, 0
+		r.mu.Unlock()
 	}
 	if r.at == len(r.taken) {
 		return nil
 	}
 	b := r.taken[r.at:]
 	size := int(b[0]) | int(b[1])<<8 | int(b[2])<<16 | int(b[3])<<24
-	return b[4 : 4+size]
+	return b[lengthSize : lengthSize+size]
 }
 
 // keepSetup is the memory for records of set-ups that stays when it is not needed.

@@ -12,11 +12,12 @@ import (
 
 // wrap is s with everything that it carries recorded.
 func (c *Conn) wrap(s stream.Stream) stream.Stream {
-	r := &recorded{Stream: s, c: c}
+	r := &recorded{Stream: s, c: c, queued: s.Queued()}
 	if t, ok := s.(stream.Stamped); ok && t.Timestamps() != stream.TimestampsOff {
 		r.stamps = t
 	}
 	if secured, ok := s.(stream.Secured); ok {
+		r.answers = true
 		return &recordedTLS{r, secured}
 	}
 	return r
@@ -27,7 +28,9 @@ type recorded struct {
 	stream.Stream
 	c      *Conn
 	stamps stream.Stamped // nil: reads are not stamped
-	told   Error          // the last error of a read, so that it is recorded once
+	queued int            // as was recorded last
+
+	answers bool // a read may write: TLS answers what is no data by itself
 }
 
 // recordedTLS is one that speaks TLS above.
@@ -54,18 +57,21 @@ func (r *recorded) Read(p []byte) (int, error) {
 		p = p[:most]
 	}
 	n, err := r.Stream.Read(p)
-	if n == 0 && err == stream.ErrWouldBlock {
+	c := r.c
+	c.stampTurn = past
+	if n == 0 && err == stream.ErrWouldBlock && (!r.answers || !c.attached || r.Stream.Queued() == r.queued) {
 		return 0, err
 	}
-	c := r.c
-	rec := Record{Kind: KindRead, At: c.rec.clock.Now(), Data: p[:n], Arg: int64(r.Stream.Queued())}
+	r.queued = r.Stream.Queued()
+	rec := Record{Kind: KindRead, At: c.readAt(), Data: p[:n], Arg: int64(r.queued)}
 	if r.Stream.Buffered() {
 		rec.Flags = Buffered
 	}
-	if n == 0 {
+	if err != nil {
 		rec.Err = ErrorOf(err)
-	} else {
-		c.stamp, c.stamped = rec.At, true
+	}
+	if n > 0 {
+		c.stamp, c.stamped, c.stampTurn = rec.At, true, c.turn()
 	}
 	var stamp [stampSize]byte
 	if r.stamps != nil && n > 0 {
@@ -94,7 +100,9 @@ func (r *recorded) WriteControl(p []byte) (int, error) {
 
 func (r *recorded) wrote(kind Kind, p []byte, n int, err error) {
 	c := r.c
-	rec := Record{Kind: kind, At: c.rec.clock.Now(), Arg: int64(r.Stream.Queued())}
+	c.stampTurn = past
+	r.queued = r.Stream.Queued()
+	rec := Record{Kind: kind, At: c.rec.clock.Now(), Arg: int64(r.queued)}
 	if err != nil {
 		rec.Err, rec.Arg2 = ErrorOf(err), int64(len(p))
 	}
@@ -110,11 +118,14 @@ func (r *recorded) wrote(kind Kind, p []byte, n int, err error) {
 
 // Flush implements stream.Stream.
 func (r *recorded) Flush() error {
-	if r.Stream.Queued() == 0 {
-		return r.Stream.Flush()
-	}
+	before := r.Stream.Queued()
 	err := r.Stream.Flush()
-	r.c.write(&Record{Kind: KindFlush, At: r.c.rec.clock.Now(), Arg: int64(r.Stream.Queued()), Err: ErrorOf(err)})
+	if before == 0 && err == nil {
+		return nil
+	}
+	r.c.stampTurn = past
+	r.queued = r.Stream.Queued()
+	r.c.write(&Record{Kind: KindFlush, At: r.c.rec.clock.Now(), Arg: int64(r.queued), Err: ErrorOf(err)})
 	return err
 }
 
@@ -128,11 +139,13 @@ func (r *recorded) Close() error {
 
 // Wait implements stream.Waiter.
 func (r *recorded) Wait(ctx context.Context, write bool) error {
-	w, ok := r.Stream.(stream.Waiter)
-	if !ok {
-		return nap(ctx)
+	r.c.stampTurn = past
+	var err error
+	if w, ok := r.Stream.(stream.Waiter); ok {
+		err = w.Wait(ctx, write)
+	} else {
+		err = nap(ctx)
 	}
-	err := w.Wait(ctx, write)
 	if err != nil {
 		r.c.write(&Record{Kind: KindWait, At: r.c.rec.clock.Now(), Err: ErrorOf(err)})
 	}

@@ -2,6 +2,7 @@ package tape
 
 import (
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/endpoint"
@@ -24,16 +25,23 @@ func (r *Recorder) Use(reactor string, c clock.Clock, random rand.Source) (seed 
 	return seed, nil
 }
 
-// End says that the reactor has freed everything: nothing more comes. Housekeeping
-// has ended before.
+// End says that the reactor has freed everything. Housekeeping has ended before; what
+// a set-up that was left behind still does is not recorded.
 func (r *Recorder) End() {
-	r.aside(&Record{Kind: KindEnd, At: r.clock.Now()})
-	r.ended.Store(true)
+	now := r.clock.Now()
+	if r.missing > 0 { // and no record has come after them
+		r.aside(&Record{Kind: KindMissing, At: now, Arg: r.missing})
+		r.missing = 0
+	}
+	r.aside(&Record{Kind: KindEnd, At: now})
 }
 
 // Turn says that a turn has begun at now. Only one in which something happens
 // leaves records.
-func (r *Recorder) Turn(now int64) { r.begin, r.parked, r.open = now, 0, false }
+func (r *Recorder) Turn(now int64) {
+	r.begin, r.parked, r.open = now, 0, false
+	r.turns++
+}
 
 // Park says that the turn has parked and goes on at now.
 func (r *Recorder) Park(now int64) { r.parked = now }
@@ -46,28 +54,29 @@ func (r *Recorder) Mark() {
 }
 
 // Endpoint records mail about the endpoint in a slot: KindRegister with its name,
-// KindDeregister, KindDrop with the reason; or KindRetryAt with the time.
+// KindDeregister, KindDrop with the reason, KindCall; or KindRetryAt with the time.
 func (r *Recorder) Endpoint(kind Kind, slot uint32, text string, arg int64) {
-	r.hot(&Record{Kind: kind, At: r.begin, Slot: slot, Text: []byte(text), Arg: arg})
+	r.hot(&Record{Kind: kind, At: r.begin, Slot: slot, Text: view(text), Arg: arg})
 }
 
-// Stop records that the orderly end begins, Call that a function was called.
-func (r *Recorder) Stop() { r.hot(&Record{Kind: KindStop, At: r.begin}) }
+// view is the bytes of s, to be read: a conversion allocates when s is long.
+func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// Call records that a function given to Dispatch or Each was called.
-func (r *Recorder) Call() { r.hot(&Record{Kind: KindCall, At: r.begin}) }
+// Stop records that the orderly end begins.
+func (r *Recorder) Stop() { r.hot(&Record{Kind: KindStop, At: r.begin}) }
 
 // Message records a message that is about to be handed out, by its way and its
 // bytes.
 func (r *Recorder) Message(way string, message []byte) {
-	r.hot(&Record{Kind: KindMessage, At: r.begin, Text: []byte(way), Data: message})
+	r.hot(&Record{Kind: KindMessage, At: r.begin, Text: view(way), Data: message})
 }
 
 // Connect records that a set-up begins, and returns what records the connection.
 func (r *Recorder) Connect(slot uint32, name string, id uint32, role uint8, user endpoint.Seams) *Conn {
 	r.conns++
 	c := &Conn{rec: r, user: user, num: r.conns, slot: slot}
-	r.hot(&Record{Kind: KindConnect, At: r.begin, Conn: c.num, Slot: slot, Text: []byte(name), Arg: int64(id), Arg2: int64(role)})
+	c.played, _ = user.Clock.(*Played)
+	r.hot(&Record{Kind: KindConnect, At: r.begin, Conn: c.num, Slot: slot, Text: view(name), Arg: int64(id), Arg2: int64(role)})
 	return c
 }
 
@@ -84,10 +93,7 @@ func (c *Conn) Writable() { c.onReactor(&Record{Kind: KindWritable}) }
 
 // Lost records the end of the connection, for people.
 func (c *Conn) Lost(why string) {
-	if len(why) > MaxText {
-		why = why[:MaxText]
-	}
-	c.onReactor(&Record{Kind: KindLost, Text: []byte(why)})
+	c.onReactor(&Record{Kind: KindLost, Text: view(why)})
 }
 
 // State records a state of the connection, for people.

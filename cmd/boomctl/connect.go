@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -15,10 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/boomnet-go/boomnet/dns"
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
-	"github.com/boomnet-go/boomnet/stream"
 )
 
 // connectCmd is "boomctl connect": a WebSocket client for a person at a terminal
@@ -31,24 +27,11 @@ import (
 type connectCmd struct {
 	URL string `arg:"" help:"ws://host[:port]/path or wss://host[:port]/path."`
 
-	Header      []string `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"Field of the opening request. Repeatable."`
-	Subprotocol []string `sep:"none" placeholder:"NAME" help:"Subprotocol to offer. Repeatable, in order of preference."`
+	connectOptions `embed:""`
 
-	CACert   string `name:"cacert" placeholder:"FILE" help:"Trust the certificates in this PEM file instead of the system's."`
-	Insecure bool   `help:"Do not verify the server's certificate. For tests only."`
+	Timeout time.Duration `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`
 
-	connectTLS   `embed:""`
-	connectProxy `embed:""`
-
-	Resolve    []string          `sep:"none" placeholder:"HOST=ADDR" help:"Take this address for HOST instead of asking a name server; HOST= alone makes it unknown. Repeatable."`
-	Interface  string            `placeholder:"INTERFACE" help:"Use this network interface only."`
-	Source     netip.Addr        `placeholder:"ADDR" help:"Source address to bind."`
-	Timestamps stream.Timestamps `default:"off" placeholder:"KIND" help:"Have the kernel stamp what is received: off, software, or hardware (by the NIC as well). --json then has kernel, the software stamp by CLOCK_MONOTONIC, and --latency a line."`
-	Timeout    time.Duration     `default:"10s" help:"Limit of a whole set-up, from name to upgrade (${default})."`
-
-	JSON       bool     `name:"json" help:"Print each message as a JSON object: op, time, received (CLOCK_MONOTONIC in nanoseconds), and data or base64."`
-	Compress   bool     `help:"Offer permessage-deflate (RFC 7692)."`
-	MaxMessage byteSize `default:"64MiB" placeholder:"SIZE" help:"Largest message to accept, up to 1GiB (${default})."`
+	JSON bool `name:"json" help:"Print each message as a JSON object: op, time, received (CLOCK_MONOTONIC in nanoseconds), and data or base64."`
 
 	Count     int64         `placeholder:"N" help:"End after N messages received."`
 	For       time.Duration `placeholder:"DURATION" help:"End after this time, set-up included."`
@@ -121,8 +104,8 @@ const (
 
 // Validate is called by kong; its errors are usage errors.
 func (c *connectCmd) Validate() error {
-	if (c.Cert == "") != (c.Key == "") {
-		return errors.New("--cert and --key go together")
+	if err := c.connectOptions.check(); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		name  string
@@ -171,19 +154,12 @@ func (c *connectCmd) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 		say.always("usage: %v", err)
 		return exitUsage
 	}
-	if c.Insecure {
-		say.always("WARNING: --insecure: the server's certificate is NOT verified: whoever is on the path can read and change everything")
+	ended, err := c.warn(opts, say.always)
+	if err != nil {
+		say.always("usage: %v", err)
+		return exitUsage
 	}
-	if c.KeyLog != "" {
-		log, err := stream.KeyLogFile(c.KeyLog)
-		if err != nil {
-			say.always("usage: --keylog: %v", err)
-			return exitUsage
-		}
-		defer func() { _ = log.Close() }() // each line was written when it came
-		opts.Stream.TLS.KeyLogWriter = log
-		say.always("WARNING: --keylog: who reads %s can decrypt these connections", c.KeyLog)
-	}
+	defer ended()
 	s, err := newSession(c, u, opts, stdin, stdout, say)
 	if err != nil {
 		say.always("%v", err)
@@ -191,75 +167,6 @@ func (c *connectCmd) run(ctx context.Context, stdin io.Reader, stdout, stderr io
 	}
 	defer s.close()
 	return s.run(ctx)
-}
-
-// options are those of every connection of the session.
-func (c *connectCmd) options() (*ws.Options, error) {
-	o := &ws.Options{
-		Subprotocols: c.Subprotocol,
-		MaxMessage:   int(c.MaxMessage),
-		CloseTimeout: closeTimeout,
-	}
-	o.Stream.Interface = c.Interface
-	o.Stream.LocalAddr = c.Source
-	o.Stream.QueueBound = queueBound
-	o.Stream.Timestamps = c.Timestamps
-	if c.Compress {
-		o.Compression = &ws.Compression{}
-	}
-	var err error
-	if o.Header, err = parseHeader(c.Header); err != nil {
-		return nil, err
-	}
-	if o.Stream.Resolver, err = parseResolve(c.Resolve); err != nil {
-		return nil, err
-	}
-	if o.Stream.TLS, err = c.tlsConfig(c.CACert, c.Insecure); err != nil {
-		return nil, err
-	}
-	if err := c.route(&o.Stream); err != nil {
-		return nil, err
-	}
-	return o, nil
-}
-
-// parseHeader reads "Name: value" fields. What a field may hold is checked by
-// package ws.
-func parseHeader(fields []string) (http.Header, error) {
-	h := make(http.Header, len(fields))
-	for _, f := range fields {
-		name, value, ok := strings.Cut(f, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("--header: %q: want 'Name: value'", f)
-		}
-		h.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	return h, nil
-}
-
-// parseResolve reads host=addr pairs; the addresses of one host add up.
-func parseResolve(pairs []string) (dns.Resolver, error) {
-	if len(pairs) == 0 {
-		return dns.System, nil
-	}
-	hosts := make(map[string][]netip.Addr, len(pairs))
-	for _, p := range pairs {
-		host, text, ok := strings.Cut(p, "=")
-		if !ok || host == "" {
-			return nil, fmt.Errorf("--resolve: %q: want host=addr", p)
-		}
-		host = strings.ToLower(host)
-		addrs := hosts[host]
-		if text != "" {
-			addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
-			if err != nil {
-				return nil, fmt.Errorf("--resolve: %q: %w", p, err)
-			}
-			addrs = append(addrs, addr)
-		}
-		hosts[host] = addrs
-	}
-	return &dns.Static{Hosts: hosts, Next: dns.System}, nil
 }
 
 // byteSize is a number of bytes on the command line: 65536, 64KiB, 64MiB, 1GiB.

@@ -45,6 +45,15 @@ func quantileName(q float64) string {
 	return "p" + strconv.FormatFloat(q*100, 'g', 8, 64)
 }
 
+// quantilesOf are the values of the quantiles of a report, by name.
+func quantilesOf(s *stats.Snapshot) map[string]int64 {
+	all := make(map[string]int64)
+	for _, q := range reportQuantiles {
+		all[quantileName(q)] = s.ValueAtQuantile(q)
+	}
+	return all
+}
+
 // above is how many values are larger than that of the quantile.
 func above(s *stats.Snapshot, q float64) (n int64) {
 	at := s.ValueAtQuantile(q)
@@ -63,10 +72,6 @@ func (r *latencyReport) writeJSON(w io.Writer) error {
 		High  int64 `json:"high_ns"`
 		Count int64 `json:"count"`
 	}
-	quantiles := make(map[string]int64)
-	for _, q := range reportQuantiles {
-		quantiles[quantileName(q)] = r.total.ValueAtQuantile(q)
-	}
 	buckets := []bucket{}
 	r.total.Each(func(low, high, count int64) { buckets = append(buckets, bucket{low, high, count}) })
 	return json.NewEncoder(w).Encode(struct {
@@ -80,7 +85,7 @@ func (r *latencyReport) writeJSON(w io.Writer) error {
 		Mean      float64          `json:"mean_ns"`
 		Quantiles map[string]int64 `json:"quantiles_ns"`
 		Buckets   []bucket         `json:"buckets"`
-	}{r.name, r.pid, r.process, r.histogram, r.from, r.to, r.total.Count(), r.total.Mean(), quantiles, buckets})
+	}{r.name, r.pid, r.process, r.histogram, r.from, r.to, r.total.Count(), r.total.Mean(), quantilesOf(&r.total), buckets})
 }
 
 // hdr is a snapshot as a HdrHistogram with two significant digits, which is about

@@ -24,6 +24,9 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Show it all at work: a reactor, three endpoints and a simulated exchange that misbehaves."`
 	Exchange   exchangeCmd   `cmd:"" help:"Run a simulated exchange."`
 	Connect    connectCmd    `cmd:"" help:"Connect to a WebSocket: messages to standard output, lines of standard input to the peer."`
+	Record     recordCmd     `cmd:"" help:"Connect to a WebSocket and record all that comes, as pcapng."`
+	Replay     replayCmd     `cmd:"" help:"Play a recording into a reactor again, or serve it to clients."`
+	Capture    captureCmd    `cmd:"" help:"Look into recordings: what is in them, messages, figures; repair, cut, import, export."`
 	Jitter     jitterCmd     `cmd:"" help:"Watch a loop that never sleeps: what kept it from running, and what to do about it."`
 	Resolve    resolveCmd    `cmd:"" help:"Find the addresses of a host: TTL, server, time."`
 	Sockopts   sockoptsCmd   `cmd:"" help:"Say which socket options work on this machine, for this user."`

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/boomnet-go/boomnet/capture/tape"
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/reactor"
@@ -85,14 +86,20 @@ func (f *paired) OnData(c *ws.Conn) error {
 // TestTheWayFromSocketToHandlerAndBackAllocatesNothing counts a whole turn of a
 // reactor: selector, read, frames, handler, an order written back. The bytes lie
 // ready in a socket pair, as testing.AllocsPerRun counts every goroutine. With a
-// counters file nothing is different, and what it says is exact.
+// counters file nothing is different, and what it says is exact; nor with a recorder.
 func TestTheWayFromSocketToHandlerAndBackAllocatesNothing(t *testing.T) {
-	for name, published := range map[string]bool{"epoll": false, "direct": false, "epoll with a file": true, "direct with a file": true} {
+	for _, name := range []string{"epoll", "direct", "epoll with a file", "direct with a file", "epoll recorded", "direct recorded"} {
 		t.Run(name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(name, " ")
 			sel, err := selector.ParseKind(kind)
 			require.NoError(t, err)
 			var file *stats.File
+			var rec *tape.Recorder
+			published := strings.HasSuffix(name, "with a file")
+			if strings.HasSuffix(name, "recorded") {
+				rec, err = tape.New(tape.Config{Ring: tape.MinRing})
+				require.NoError(t, err)
+			}
 			if published {
 				file, err = stats.Create(stats.FileConfig{Dir: filepath.Join(t.TempDir(), "counters")})
 				require.NoError(t, err)
@@ -100,7 +107,7 @@ func TestTheWayFromSocketToHandlerAndBackAllocatesNothing(t *testing.T) {
 			}
 			f := &paired{reply: []byte(`{"order":1}`)}
 			f.URL = "ws://pair"
-			r, err := reactor.New(reactor.Config{Selector: sel, Counters: file, Seams: endpoint.Seams{Dial: f.dial}})
+			r, err := reactor.New(reactor.Config{Selector: sel, Counters: file, Tape: rec, Seams: endpoint.Seams{Dial: f.dial}})
 			require.NoError(t, err)
 			defer r.Close()
 			h, err := reactor.Register(r, f)
@@ -130,6 +137,16 @@ func TestTheWayFromSocketToHandlerAndBackAllocatesNothing(t *testing.T) {
 			})
 			require.Zero(t, got)
 			require.Equal(t, 16*(runs+1), f.messages)
+			if rec != nil {
+				require.Zero(t, rec.Lost())
+				reads := 0
+				rec.Drain(1<<30, false, func(r *tape.Record) {
+					if r.Kind == tape.KindRead && r.Flags&tape.Setup == 0 {
+						reads += len(r.Data)
+					}
+				})
+				require.Equal(t, len(batch)*(runs+1), reads)
+			}
 			info, err := r.Lookup(h.ID())
 			require.NoError(t, err)
 			counted := make(map[string]int64)

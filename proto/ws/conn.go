@@ -105,6 +105,7 @@ type Conn struct {
 	received   int64
 	stamped    stream.Stamped // s, if its reads are stamped
 	wall       clock.Wall
+	converter  clock.Converter // the clock, if it is one; else wall
 	count      Counters
 
 	fragments frame.Opcode // of the message being sent in fragments; 0: none
@@ -153,6 +154,7 @@ func New(s stream.Stream, o *Options, readAhead []byte) *Conn {
 		clock:      d.Clock,
 		rand:       d.Rand,
 	}
+	c.converter, _ = d.Clock.(clock.Converter)
 	if c.rand == nil && !c.zeroMask {
 		c.rand = newMaskSource()
 	}

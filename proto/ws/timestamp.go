@@ -25,6 +25,9 @@ func (c *Conn) KernelTime() int64 {
 	if at == 0 {
 		return 0
 	}
+	if c.converter != nil {
+		return c.converter.Monotonic(at, c.received)
+	}
 	return c.wall.Monotonic(at, c.received)
 }
 
