@@ -191,9 +191,9 @@ func (s *Server) take(c *net.UnixConn) {
 }
 
 // turnAway says why and hangs up. The line fits into any socket's buffer, so it
-// waits for nobody.
+// waits for nobody; the deadline only passes where a thread waits that long for a CPU.
 func (s *Server) turnAway(c *net.UnixConn, a answer) {
-	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_ = c.SetWriteDeadline(time.Now().Add(s.cfg.IOTimeout))
 	_ = writeLine(c, a) // whoever is not there to read it misses nothing
 	c.Close()
 }

@@ -115,6 +115,22 @@ func (b *bench) until(so func() bool) {
 	}
 }
 
+// asked waits, without polling, until a request has reached the first reactor: it has
+// mail then.
+func (b *bench) asked() {
+	b.t.Helper()
+	limit := time.Now().Add(30 * time.Second)
+	for ours, waiting := 0, 0; waiting == ours; time.Sleep(10 * time.Millisecond) {
+		ours++ // the message of this look
+		ctx, cancel := context.WithTimeout(b.t.Context(), time.Microsecond)
+		d, err := b.reactors[0].Dump(ctx)
+		cancel()
+		require.NoError(b.t, err)
+		waiting = d.MailWait
+		require.True(b.t, time.Now().Before(limit), "it takes too long")
+	}
+}
+
 // open registers an endpoint with a reactor and waits until it is open.
 func (b *bench) open(r *reactor.Reactor, name string) *silent {
 	b.t.Helper()

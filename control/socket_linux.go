@@ -131,7 +131,7 @@ func openDir(dir string) (*os.File, error) {
 }
 
 // lockTime bounds how long another process may take that makes its socket.
-const lockTime = 2 * time.Second
+const lockTime = 5 * time.Second
 
 // lock keeps other processes from changing what is in d.
 func lock(d *os.File) (unlock func(), err error) {
@@ -160,14 +160,24 @@ func identify(d *os.File, name string) (fileID, error) {
 }
 
 // alive reports whether somebody listens at path. A socket whose process has ended
-// refuses; one whose queue is full does not answer at once.
+// refuses; one whose queue is full has no room just now. The kernel says which at
+// once, and no clock is asked: where threads wait long for a CPU, time that has
+// passed tells nothing about the socket.
 func alive(path string) bool {
-	c, err := net.DialTimeout("unix", path, 100*time.Millisecond)
-	if err == nil {
-		c.Close()
-		return true
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return true // not known: nobody's socket is taken away
 	}
-	return !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTSOCK)
+	defer unix.Close(fd)
+	for {
+		switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+		case unix.EINTR:
+		case unix.ECONNREFUSED, unix.ENOENT, unix.ENOTSOCK:
+			return false
+		default:
+			return true
+		}
+	}
 }
 
 // sweep removes what processes have left behind that are gone. What cannot be

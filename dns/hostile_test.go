@@ -262,16 +262,25 @@ func TestSilence(t *testing.T) {
 	mute := truncatedThenMute()
 	for what, f := range map[string]*fakeServer{"udp": {}, "tcp": mute} {
 		t.Run(what, func(t *testing.T) {
-			s := stubOf(t, []netip.AddrPort{f.start(t)}, func(s *Stub) { s.Config.Timeout = 20 * time.Millisecond })
-			_, err := s.LookupNetIP(t.Context(), "ip4", feed)
-			require.ErrorIs(t, err, ErrNoAnswer)
+			server := f.start(t)
+			silent := "A " + server.String() + " " + what + ": no answer in time"
+			var err error
+			for timeout := 20 * time.Millisecond; timeout < time.Minute; timeout *= 2 { // the way there has to fit into it, too
+				s := stubOf(t, []netip.AddrPort{server}, func(s *Stub) { s.Config.Timeout = timeout })
+				_, err = s.LookupNetIP(t.Context(), "ip4", feed)
+				require.ErrorIs(t, err, ErrNoAnswer)
+				if strings.Contains(err.Error(), silent) {
+					break
+				}
+			}
+			require.ErrorContains(t, err, silent)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's time is not over")
 			var dns *net.DNSError
 			require.ErrorAs(t, err, &dns)
 			require.True(t, dns.IsTimeout)
 			require.True(t, dns.IsTemporary)
-			require.ErrorContains(t, err, "A "+dns.Server+" "+what+": no answer in time")
+			require.Equal(t, server.String(), dns.Server)
 		})
 	}
 }
@@ -317,10 +326,11 @@ func TestGivenUp(t *testing.T) {
 	t.Run("before it began", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		before := len(f.asked())
 		_, err := s.LookupNetIP(ctx, "ip4", "other.example")
 		require.ErrorIs(t, err, context.Canceled)
-		require.Len(t, f.asked(), before)
+		for _, q := range f.asked() { // those of the runs above may come late
+			require.NotContains(t, q.Questions[0].Name.String(), "other")
+		}
 	})
 }
 
@@ -341,10 +351,11 @@ func TestLateAnswerCounts(t *testing.T) {
 
 // Each server that fails is followed by the next at once.
 func TestNextServer(t *testing.T) {
-	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
+	// A socket that is connected elsewhere refuses what others send, and keeps its port.
+	closed, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	require.NoError(t, err)
+	defer closed.Close()
 	gone := netip.MustParseAddrPort(closed.LocalAddr().String())
-	require.NoError(t, closed.Close())
 	failing, fine := always(code(dnsmessage.RCodeServerFailure)), always(good)
 	servers := []netip.AddrPort{gone, failing.start(t), fine.start(t)}
 	r, err := stubOf(t, servers).Lookup(t.Context(), "ip4", feed)

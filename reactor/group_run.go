@@ -163,7 +163,11 @@ func (m *member) outcome() error {
 	select {
 	case <-m.ended:
 	case <-grace.C:
-		return ErrStuck
+		select {
+		case <-m.ended: // both, where this goroutine was not run meanwhile
+		default:
+			return ErrStuck
+		}
 	}
 	if !m.r.closed.Load() { // its thread could not be placed
 		return errors.Join(m.err, m.r.Close())

@@ -177,6 +177,11 @@ func (r *Reactor) ask(ctx context.Context, f func()) error {
 				return ErrClosed
 			}
 		case <-ctx.Done():
+			select { // it may have run as the time passed
+			case <-ran:
+				return nil
+			default:
+			}
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return r.stuck(time.Since(began), context.Cause(ctx))
 			}

@@ -58,10 +58,9 @@ func TestSetIdleWakesAReactorThatParks(t *testing.T) {
 	go func() { ended <- r.Run(context.Background()) }()
 	require.True(t, eventually(func() bool { return r.parked.Load() }))
 	require.NoError(t, r.SetIdle(idle.Yield))
-	// It can only be this quick if it is awake: 10,000 turns, each of which could
-	// have been a park.
+	// Parks of a second would be this many turns only long after the patience is over.
 	turns := r.Stats().Turns
-	require.True(t, eventually(func() bool { return r.Stats().Turns > turns+10_000 }))
+	require.True(t, eventually(func() bool { return r.Stats().Turns > turns+int64(2*patience/idle.MaxPark) }))
 	require.Equal(t, idle.Yield, r.Idle())
 	require.NoError(t, r.SetIdle(idle.Park(idle.MaxPark)))
 	require.True(t, eventually(func() bool { return r.parked.Load() }), "and back")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/boomnet-go/boomnet/affinity"
@@ -236,6 +237,7 @@ func (r *Reactor) release() {
 	// Set-ups that are on their way out may still post their outcome.
 	close(r.done)
 	r.house.stop(r.cfg.CloseTimeout)
+	r.awaitMail()
 	for {
 		m, ok := r.mail.pop()
 		if !ok {
@@ -258,5 +260,13 @@ func (r *Reactor) release() {
 	r.counts.end()
 	if r.tape != nil {
 		r.tape.End()
+	}
+}
+
+// awaitMail lets whoever has taken a place in the mailbox store his message, as
+// awaitPosts does for an inbox: a connection behind it could not be discarded.
+func (r *Reactor) awaitMail() {
+	for limit := clock.Nano() + int64(r.cfg.CloseTimeout); !r.mail.stored() && clock.Nano() < limit; {
+		runtime.Gosched()
 	}
 }

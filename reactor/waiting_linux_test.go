@@ -27,8 +27,13 @@ func waiting() (out []idle.Strategy) {
 	return out
 }
 
-// allow has the process be one in which c.Idle may run.
+// allow has the process be one in which c.Idle may run: with a processor to spare
+// where it waits, also on a machine of one core.
 func allow(t *testing.T, c *Config) {
+	if n := runtime.GOMAXPROCS(0); c.Idle.Waits() && n < 2 {
+		runtime.GOMAXPROCS(2)
+		t.Cleanup(func() { runtime.GOMAXPROCS(n) })
+	}
 	if c.Idle == idle.Exclusive {
 		c.OnPanic = Crash
 		before := debug.SetGCPercent(-1)

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"unsafe"
@@ -79,8 +80,11 @@ func TestKindString(t *testing.T) {
 func TestMemory(t *testing.T) {
 	owner := make(map[uintptr]int) // line → Block
 	used := make(map[uintptr]bool) // word
-	for i := range 8 {
+	blocks := make([]*Block, 8)
+	defer runtime.KeepAlive(blocks) // a collection would give the memory of one to the next
+	for i := range blocks {
 		b := NewBlock("b")
+		blocks[i] = b
 		claim := func(p unsafe.Pointer, size uintptr) {
 			for at := uintptr(p); at < uintptr(p)+size; at += wordSize {
 				require.False(t, used[at])

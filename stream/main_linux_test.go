@@ -89,6 +89,19 @@ func readAll(t testing.TB, s waiting) ([]byte, error) {
 	}
 }
 
+// inShortTime dials with little time, and with more until it got as far as it should.
+func inShortTime(t testing.TB, o *Options, url string, far func(error) bool) (err error) {
+	for d := 30 * time.Millisecond; d < 10*time.Second; d *= 2 {
+		ctx, cancel := context.WithTimeout(testCtx(t), d)
+		_, err = o.Dial(ctx, url)
+		cancel()
+		if require.Error(t, err); far(err) {
+			break
+		}
+	}
+	return err
+}
+
 // blackHole is a loopback address that does not answer: its accept queue is full.
 func blackHole(t testing.TB) string {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

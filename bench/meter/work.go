@@ -14,6 +14,7 @@
 //	/burst/N/SIZE        ITERATIONS rounds after 500 of warm-up: send 256 bytes, receive N messages
 //	/flood/N/SIZE/BATCH  receive until the close frame
 //	/paced/N/SIZE/MICROS the same, and note how old the stamp of each message is
+//	/steady/N/SIZE/MICROS/BATCH  as flood
 package meter
 
 import (
@@ -33,9 +34,10 @@ type Mode string
 
 // The kinds of work.
 const (
-	Burst Mode = "burst"
-	Flood Mode = "flood"
-	Paced Mode = "paced"
+	Burst  Mode = "burst"
+	Flood  Mode = "flood"
+	Paced  Mode = "paced"
+	Steady Mode = "steady"
 )
 
 const (
@@ -58,7 +60,10 @@ type Work struct {
 }
 
 // Args reads the command line and the environment.
-func Args() (Work, error) { return parse(os.Args[1:], os.Getenv) }
+func Args() (Work, error) { return Parse(os.Args[1:]) }
+
+// Parse reads arguments and the environment.
+func Parse(args []string) (Work, error) { return parse(args, os.Getenv) }
 
 func parse(args []string, getenv func(string) string) (w Work, err error) {
 	if len(args) < 2 || len(args) > 3 {
@@ -73,8 +78,8 @@ func parse(args []string, getenv func(string) string) (w Work, err error) {
 		return w, fmt.Errorf("meter: path %q is not /MODE/N/…", w.Path)
 	}
 	w.Mode = Mode(parts[1])
-	if w.Mode != Burst && w.Mode != Flood && w.Mode != Paced {
-		return w, fmt.Errorf("meter: mode %q is none of burst, flood, paced", w.Mode)
+	if w.Mode != Burst && w.Mode != Flood && w.Mode != Paced && w.Mode != Steady {
+		return w, fmt.Errorf("meter: mode %q is none of burst, flood, paced, steady", w.Mode)
 	}
 	if w.N, err = within("N", parts[2], maxMessages); err != nil {
 		return w, err

@@ -28,6 +28,8 @@ func serve(p peer) error {
 		return burst(p, w)
 	case "flood":
 		err = flood(p, w)
+	case "steady":
+		err = steady(p, w)
 	default:
 		err = paced(p, w)
 	}

@@ -1,10 +1,12 @@
 // Command server is the feed that every client of this module is measured
-// against: a WebSocket server on 127.0.0.1 that does one of three kinds of work,
+// against: a WebSocket server on 127.0.0.1 that does one of four kinds of work,
 // chosen by the path of the request.
 //
 //	/burst/N/SIZE         answers each text or binary message with N text frames in one write
 //	/flood/N/SIZE/BATCH   N text frames, BATCH a write, as fast as they are taken, then a close frame
 //	/paced/N/SIZE/MICROS  one text frame each MICROS microseconds, then a close frame
+//	/steady/N/SIZE/MICROS/BATCH  N text frames, BATCH a write, a write each MICROS microseconds,
+//	                      then a close frame; it sleeps in between, where paced spins
 //
 // It prints the port it listens on and serves until it is killed. It has to be
 // so quick that the client is what is measured: a process of its own for each

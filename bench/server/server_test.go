@@ -169,6 +169,18 @@ func TestBurst(t *testing.T) {
 	}
 }
 
+// The last batch is a short one, and the writes are as far apart as was asked, or more.
+func TestSteady(t *testing.T) {
+	for _, how := range speaks {
+		began := time.Now()
+		s := open(t, "/steady/25/270/2000/10", how.secure, how.records, false)
+		s.upgraded(t)
+		s.texts(t, 25, 270)
+		s.closed(t)
+		require.Greater(t, time.Since(began), startDelay+4*time.Millisecond)
+	}
+}
+
 func masked(op byte, size int) []byte {
 	f := []byte{0x80 | op}
 	switch {
@@ -185,8 +197,11 @@ func masked(op byte, size int) []byte {
 func TestParseWork(t *testing.T) {
 	w, err := parseWork("/paced/3/25/100")
 	require.NoError(t, err)
-	require.Equal(t, work{"paced", 3, 25, 100}, w)
-	for _, path := range []string{"/", "/burst/1", "/burst/1/256/1", "/flood/1/24/1", "/flood/0/25/1", "/flood/1/65537/1", "/paced/1/25/0", "/flood/1/65536/1000000", "/burst/1000000000/65536", "/flood/x/25/1"} {
+	require.Equal(t, work{"paced", 3, 25, 100, 0}, w)
+	w, err = parseWork("/steady/9/270/100/74")
+	require.NoError(t, err)
+	require.Equal(t, work{"steady", 9, 270, 100, 74}, w)
+	for _, path := range []string{"/", "/burst/1", "/burst/1/256/1", "/flood/1/24/1", "/flood/0/25/1", "/flood/1/65537/1", "/paced/1/25/0", "/steady/1/25/1", "/steady/1/25/1/0", "/steady/1/65536/1/1000000", "/flood/1/65536/1000000", "/burst/1000000000/65536", "/flood/x/25/1"} {
 		_, err := parseWork(path)
 		require.ErrorContains(t, err, "path", path)
 	}

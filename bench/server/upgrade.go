@@ -62,7 +62,8 @@ type work struct {
 	mode  string
 	n     int // frames in all, or frames a burst
 	size  int // bytes of payload in a frame
-	param int // flood: frames a write; paced: microseconds between frames
+	param int // flood: frames a write; paced, steady: microseconds between writes
+	each  int // steady: frames a write
 }
 
 // Bounds of a path's numbers: nothing larger is of use, and the memory of a
@@ -76,16 +77,16 @@ const (
 
 func parseWork(path string) (work, error) {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	want := map[string]int{"burst": 3, "flood": 4, "paced": 4}[parts[0]]
+	want := map[string]int{"burst": 3, "flood": 4, "paced": 4, "steady": 5}[parts[0]]
 	if want == 0 || len(parts) != want {
-		return work{}, fmt.Errorf("path %q is none of /burst/N/SIZE, /flood/N/SIZE/BATCH, /paced/N/SIZE/MICROS", path)
+		return work{}, fmt.Errorf("path %q is none of /burst/N/SIZE, /flood/N/SIZE/BATCH, /paced/N/SIZE/MICROS, /steady/N/SIZE/MICROS/BATCH", path)
 	}
 	w := work{mode: parts[0]}
 	fields := []struct {
 		to       *int
 		name     string
 		min, max int
-	}{{&w.n, "N", 1, maxFrames}, {&w.size, "SIZE", minPayload, maxSize}, {&w.param, "last number", 1, maxMicros}}
+	}{{&w.n, "N", 1, maxFrames}, {&w.size, "SIZE", minPayload, maxSize}, {&w.param, "BATCH or MICROS", 1, maxMicros}, {&w.each, "BATCH", 1, maxMicros}}
 	for i, s := range parts[1:] {
 		f := fields[i]
 		v, err := strconv.Atoi(s)
@@ -107,6 +108,8 @@ func (w work) batch() int {
 		return w.n
 	case "flood":
 		return w.param
+	case "steady":
+		return w.each
 	}
 	return 1
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/boomnet-go/boomnet/clock"
 	"github.com/boomnet-go/boomnet/proto/ws/frame"
+	"github.com/boomnet-go/boomnet/stream"
 )
 
 var discardLog = log.New(io.Discard, "", 0)
@@ -346,11 +347,31 @@ func TestConnectLatency(t *testing.T) {
 	require.Regexp(t, `(?m)^boomctl: connect: send to receive: 1 samples, p50 \S+, p99 \S+, max \S+$`, o.stderr)
 }
 
+// stamping has the kernel stamp what is received from now to the end of the test. It
+// begins some time after the first socket has asked for it, and ends with the last.
+func stamping(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	s, err := (&stream.Options{Timestamps: stream.TimestampsSoftware}).Dial(t.Context(), "tcp://"+l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	c, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.Eventually(t, func() bool {
+		_, err := c.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = s.Read(make([]byte, 64))
+		return err == nil && s.(stream.Stamped).Stamp() != (stream.Stamp{})
+	}, testLimit, time.Millisecond)
+}
+
 func TestConnectTimestamps(t *testing.T) {
+	stamping(t)
 	url := newServer(t, func(p *peer) {
-		for range 50 { // the kernel takes its time to begin to stamp
+		for range 50 {
 			p.send(frame.Text, "x")
-			time.Sleep(5 * time.Millisecond)
 		}
 		p.close(frame.CloseNormal, "")
 		p.serve(nil)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -56,7 +57,7 @@ func TestTopOfADemo(t *testing.T) {
 	for range 2 {
 		var s topLine
 		require.NoError(t, d.Decode(&s))
-		require.InDelta(t, 1, s.Over, 0.9)
+		require.Greater(t, s.Over, 0.1)
 		require.Equal(t, p.Process.Pid, s.Processes[0].PID)
 		require.Equal(t, "boomctl demo", s.Processes[0].Name)
 		require.WithinDuration(t, time.Now(), s.Processes[0].Started, demoLimit)
@@ -161,6 +162,12 @@ func TestLatencyOfADemo(t *testing.T) {
 	var table, complaint bytes.Buffer
 	c.Stdout, c.Stderr = &table, &complaint
 	require.NoError(t, c.Start())
+	var counters unix.Stat_t
+	require.NoError(t, unix.Stat(filepath.Join(p.counters, pid+".stats"), &counters))
+	require.Eventually(t, func() bool { // it has mapped the counters
+		maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", c.Process.Pid))
+		return err == nil && strings.Contains(string(maps), fmt.Sprintf(" %d ", counters.Ino))
+	}, demoLimit, 10*time.Millisecond)
 	time.Sleep(500 * time.Millisecond) // so that there is something; if there is not the error is the same
 	require.NoError(t, p.Process.Signal(os.Interrupt))
 	require.Error(t, c.Wait())

@@ -29,7 +29,8 @@ import (
 // Trades takes one message.
 type Trades struct {
 	endpoint.WebSocket
-	done func()
+	enough bool
+	done   func()
 }
 
 // OnOpen asks the stream for its other end: behind a proxy that is the proxy.
@@ -42,8 +43,9 @@ func (t *Trades) OnOpen(c *ws.Conn) error {
 
 // OnData has had enough with the first message.
 func (t *Trades) OnData(c *ws.Conn) error {
-	if m, ok := c.Next(); ok {
+	if m, ok := c.Next(); ok && !t.enough { // the end takes a moment to come
 		fmt.Printf("%s\n", m.Payload)
+		t.enough = true
 		t.done()
 	}
 	return c.Err()

@@ -248,6 +248,7 @@ func TestInject(t *testing.T) {
 
 	// Two faults at different messages of one connection, asked in the other order.
 	c := dial(t, s, "/ws")
+	eventually(t, func() bool { return len(s.Connections()) == 1 }, "only this one is left")
 	id := s.Connections()[0].ID
 	for _, f := range []Fault{{Kind: FIN, AfterMessages: 4}, {Kind: Stall, AfterMessages: 2, For: time.Millisecond}} {
 		_, err = s.Inject(f, Selector{ID: id})

@@ -45,7 +45,7 @@ import (
 )
 
 // Grace is how long what a test used may take to disappear.
-const Grace = 3 * time.Second
+const Grace = 15 * time.Second
 
 // ThreadSlack is how many threads more than before, in addition to GOMAXPROCS,
 // the runtime may keep.

@@ -86,7 +86,7 @@ func TestPlanOnLargeMachines(t *testing.T) {
 			cpus := topology.Online().CPUs()
 			started := time.Now()
 			p := NewPlan(everyNeed[2:], topology, cpus)
-			require.Less(t, time.Since(started), 5*time.Second)
+			require.Less(t, time.Since(started), 30*time.Second)
 			count := map[Distance]int{}
 			nearest := map[Distance]int{}
 			for _, it := range p.items {

@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { leak.MainThreads(m, 400) }
 
 // patience bounds every wait of these tests; none of them needs it.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // bothWays runs f over plain TCP and over TLS, with both selectors.
 func bothWays(t *testing.T, f func(t *testing.T, w world)) {

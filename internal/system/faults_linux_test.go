@@ -59,11 +59,10 @@ func TestADeadNeighbourCostsNothing(t *testing.T) {
 		bad["black hole"].URL = scheme + "://" + fullBacklog(t)
 		bad["dead name"].URL = scheme + "://no.such.venue.example:443"
 		bad["mute server"].URL = scheme + "://" + muteServer(t)
-		for _, f := range bad {
-			f.Policy = endpoint.Policy{
-				ConnectTimeout: 300 * time.Millisecond, SecureTimeout: 300 * time.Millisecond, UpgradeTimeout: 300 * time.Millisecond,
-				FirstDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond,
-			}
+		bad["black hole"].Policy.ConnectTimeout = 300 * time.Millisecond
+		bad["mute server"].Policy.SecureTimeout, bad["mute server"].Policy.UpgradeTimeout = 300*time.Millisecond, 300*time.Millisecond
+		for _, f := range bad { // what ends by itself has its time, however slow the machine
+			f.Policy.FirstDelay, f.Policy.MaxDelay = time.Millisecond, 10*time.Millisecond
 			_, err := reactor.Register(r, f)
 			require.NoError(t, err)
 		}
@@ -243,12 +242,18 @@ func TestAFaultInTheUpgradeIsALossThatKeepsTheResponse(t *testing.T) {
 			_, err := s.Inject(fault, exchange.Selector{Next: 1})
 			require.NoError(t, err)
 			f := newTrades(s, "/ws/btcusdt@trade")
-			f.Policy = endpoint.Policy{UpgradeTimeout: 300 * time.Millisecond, FirstDelay: time.Millisecond}
+			f.Policy.FirstDelay = time.Millisecond
+			hangs := fault.Kind == exchange.UpgradeHang
+			if hangs {
+				f.Policy.UpgradeTimeout = 300 * time.Millisecond
+			}
 			h, err := reactor.Register(r, f)
 			require.NoError(t, err)
 			waitFor(t, fmt.Sprintf("data after %s %d", fault.Kind, fault.Code), func() bool { n, _, _, _ := f.seen(); return n > 0 })
 			_, _, _, losses := f.seen()
-			require.Equal(t, 1, losses)
+			if !hangs || losses == 0 { // else that time may be too short for the next one, too
+				require.Equal(t, 1, losses)
+			}
 			require.Equal(t, endpoint.Upgrading, f.loss(0).Phase)
 			var refused *ws.UpgradeError
 			if fault.Kind == exchange.Refuse {
@@ -391,7 +396,7 @@ func TestACertificateThatIsNotGoodIsRefused(t *testing.T) {
 func TestAnOrderlyEndSaysGoodbye(t *testing.T) {
 	bothWays(t, func(t *testing.T, w world) {
 		s := w.exchange(t, exchange.Config{Rate: 100})
-		r, err := reactor.New(reactor.Config{Selector: w.sel})
+		r, err := reactor.New(reactor.Config{Selector: w.sel, CloseTimeout: time.Minute})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error)
@@ -409,7 +414,7 @@ func TestAnOrderlyEndSaysGoodbye(t *testing.T) {
 		start := time.Now()
 		cancel()
 		require.NoError(t, <-done)
-		require.Less(t, time.Since(start), time.Second)
+		require.Less(t, time.Since(start), time.Minute/2, "the time it may take did not have to pass")
 		require.Equal(t, uint64(3), s.Stats().ClientCloses[1000])
 		for _, f := range all {
 			var e *ws.CloseError

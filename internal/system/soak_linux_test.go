@@ -64,6 +64,7 @@ type soaked struct {
 	opens   int64
 	losses  int64
 	answers int64 // to requests, over all connections
+	asked   int64 // requests on the youngest connection that are not answered yet
 }
 
 // sequences are the numbers of a stream's trades, by connection.
@@ -103,6 +104,7 @@ func (s *sequences) got(conn uint32, seq uint64) {
 
 func (f *soaked) OnOpen(c *ws.Conn) error {
 	f.opens++
+	f.asked = 0
 	f.begin(c.ID())
 	return nil
 }
@@ -111,6 +113,9 @@ func (f *soaked) OnData(c *ws.Conn) error {
 	for m, ok := c.Next(); ok; m, ok = c.Next() {
 		if bytes.HasPrefix(m.Payload, []byte(`{"result":`)) {
 			f.answers++
+			if c.ID() == f.current {
+				f.asked--
+			}
 			continue
 		}
 		seq, err := sequence(m.Payload)
@@ -143,6 +148,7 @@ type soakedInfo struct {
 	reactor, path                  string
 	renews                         bool
 	opens, losses, trades, answers int64
+	asked                          int64
 	onCurrent                      uint64
 	gap                            string
 }
@@ -267,9 +273,10 @@ func (k *soaking) quieten() (all []soakedInfo) {
 			difference = fmt.Sprintf("%d streams are still subscribed", len(subscribed))
 			for _, r := range k.reactors {
 				require.NoError(k, reactor.Each(r, func(_ reactor.Info, p endpoint.Protocol) {
-					if f := p.(*soaked); subscribed[f.stream] {
-						// Not connected: the next round asks the next connection.
-						_ = f.Conn().WriteString(`{"method":"UNSUBSCRIBE","params":["` + f.stream + `"],"id":1}`)
+					// Not connected: the next round asks the next connection.
+					if f := p.(*soaked); subscribed[f.stream] && f.asked == 0 &&
+						f.Conn().WriteString(`{"method":"UNSUBSCRIBE","params":["`+f.stream+`"],"id":1}`) == nil {
+						f.asked++
 					}
 				}))
 			}
@@ -374,7 +381,7 @@ func (k *soaking) snapshot() (all []soakedInfo) {
 			f := p.(*soaked)
 			all = append(all, soakedInfo{
 				i, r.Name(), "/ws/" + f.stream, f.Policy.TimeToLive > 0,
-				f.opens, f.losses, f.trades, f.answers, f.conns[f.current].count, f.gap,
+				f.opens, f.losses, f.trades, f.answers, f.asked, f.conns[f.current].count, f.gap,
 			})
 		}))
 		k.sync(r) // messages of one goroutine are handled in order
@@ -401,6 +408,9 @@ func disagreement(all []soakedInfo, conns []exchange.Connection) string {
 	for _, e := range all {
 		if c, ok := sent[e.path]; !ok || c.Messages != e.onCurrent {
 			return fmt.Sprintf("%s: exchange (connected: %t) sent %d, connection %d received %d", e.path, ok, c.Messages, e.Conn, e.onCurrent)
+		}
+		if e.asked != 0 {
+			return fmt.Sprintf("%s: an answer is still under way", e.path)
 		}
 	}
 	return ""

@@ -216,6 +216,18 @@ func TestSpinFindsInputAndRoomToWrite(t *testing.T) {
 	})
 }
 
+// within requires that f takes less than limit, for once: a busy machine may take
+// that long for anything.
+func within(t *testing.T, limit time.Duration, f func()) {
+	for range 10 {
+		start := time.Now()
+		if f(); time.Since(start) < limit {
+			return
+		}
+	}
+	require.Fail(t, "it always takes "+limit.String())
+}
+
 func TestSpinIsEndedByAWord(t *testing.T) {
 	each(t, func(t *testing.T, s Selector, k Kind) {
 		a, _ := pair(t)
@@ -223,16 +235,16 @@ func TestSpinIsEndedByAWord(t *testing.T) {
 			if !none {
 				require.NoError(t, s.Add(a, 1))
 			}
-			var word uint64
-			w := Waiter{Words: []Word{{At: &word}}}
-			time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&word, 1) })
-			start := time.Now()
-			for atomic.LoadUint64(&word) == 0 && time.Since(start) < long {
-				n, err := s.Spin(make([]Event, 4), time.Second, &w)
-				require.NoError(t, err)
-				require.Zero(t, n)
-			}
-			require.Less(t, time.Since(start), time.Second)
+			within(t, time.Second, func() {
+				var word uint64
+				w := Waiter{Words: []Word{{At: &word}}}
+				time.AfterFunc(time.Millisecond, func() { atomic.AddUint64(&word, 1) })
+				for start := time.Now(); atomic.LoadUint64(&word) == 0 && time.Since(start) < long; {
+					n, err := s.Spin(make([]Event, 4), time.Second, &w)
+					require.NoError(t, err)
+					require.Zero(t, n)
+				}
+			})
 		}
 	})
 }
@@ -241,12 +253,12 @@ func TestSpinNoticesAWake(t *testing.T) {
 	each(t, func(t *testing.T, s Selector, k Kind) {
 		a, _ := pair(t)
 		require.NoError(t, s.Add(a, 1))
-		require.NoError(t, s.Wake())
-		start := time.Now()
-		n, err := s.Spin(make([]Event, 4), time.Second, new(Waiter))
-		require.NoError(t, err)
-		require.Zero(t, n)
-		require.Less(t, time.Since(start), time.Second)
+		within(t, time.Second, func() {
+			require.NoError(t, s.Wake())
+			n, err := s.Spin(make([]Event, 4), time.Second, new(Waiter))
+			require.NoError(t, err)
+			require.Zero(t, n)
+		})
 	})
 }
 

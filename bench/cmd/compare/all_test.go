@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/boomnet-go/boomnet/bench/harness"
 )
 
 // Every client does every kind of work with the real server, a little of it.
@@ -29,12 +31,12 @@ func TestEveryClientKeepsTheContract(t *testing.T) {
 		clients, note, err := build(t.Context(), dir, c)
 		require.NoError(t, err)
 		t.Log(how, note)
-		s, err := startServer(t.Context(), dir, c)
+		s, err := harness.StartServer(t.Context(), dir, c.server())
 		require.NoError(t, err)
-		defer s.stop()
+		defer s.Stop()
 		for _, who := range clients {
 			for mode, w := range little {
-				r := s.runOne(t.Context(), who, w, cpu)
+				r := runOne(t.Context(), s, who, w, cpu)
 				require.Empty(t, r.Failed, "%s, %s, %s", how, who.name, mode)
 			}
 		}

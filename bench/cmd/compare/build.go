@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-)
 
-const module = "github.com/boomnet-go/boomnet/bench"
+	"github.com/boomnet-go/boomnet/bench/harness"
+)
 
 // client is a program that keeps to the contract in package meter.
 type client struct {
@@ -35,17 +34,13 @@ var environment = map[string][]string{"boomnet-unchecked": {"SKIP_UTF8=1"}}
 // the clients with the base first and once more under a second name. note is
 // what the reader has to know about the base.
 func build(ctx context.Context, dir string, c config) (clients []client, note string, err error) {
-	here, err := exec.CommandContext(ctx, "go", "list", "-m").Output()
-	if err != nil || strings.TrimSpace(string(here)) != module {
-		return nil, "", fmt.Errorf("run this in the directory of module %s", module)
-	}
 	packages := []string{"./server"}
 	var rest []client
 	for _, name := range c.clients {
 		packages = append(packages, programs[name])
 		rest = append(rest, client{name, filepath.Join(dir, filepath.Base(programs[name])), environment[name]})
 	}
-	if err := goBuild(ctx, dir+string(filepath.Separator), packages...); err != nil {
+	if err := harness.Build(ctx, dir+string(filepath.Separator), packages...); err != nil {
 		return nil, "", err
 	}
 	floor, why := buildFloor(ctx, dir, c.transport)
@@ -53,7 +48,7 @@ func build(ctx context.Context, dir string, c config) (clients []client, note st
 		return append([]client{{name: "floor", program: floor}, {name: "floor2", program: floor}}, rest...), "", nil
 	}
 	base := filepath.Join(dir, "client")
-	if err := goBuild(ctx, base, "./client"); err != nil {
+	if err := harness.Build(ctx, base, "./client"); err != nil {
 		return nil, "", err
 	}
 	clients = []client{{name: "boomnet", program: base}, {name: "boomnet2", program: base}}
@@ -86,14 +81,4 @@ func buildFloor(ctx context.Context, dir string, t transport) (program, why stri
 		return "", "the C client does not build: " + first
 	}
 	return filepath.Join(dir, name), ""
-}
-
-// goBuild needs no C compiler.
-func goBuild(ctx context.Context, out string, packages ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", out}, packages...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said)
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/boomnet-go/boomnet/bench/harness"
 	"github.com/boomnet-go/boomnet/bench/meter"
 )
 
@@ -43,22 +43,6 @@ func TestSummary(t *testing.T) {
 	require.NotContains(t, b.String(), "burst")
 }
 
-func TestMedian(t *testing.T) {
-	require.Zero(t, median(nil))
-	require.Equal(t, 2.0, median([]float64{3, 1, 2}))
-	require.Equal(t, 2.5, median([]float64{4, 1, 3, 2}))
-}
-
-func TestMachine(t *testing.T) {
-	const stat = "cpu  100 0 50 800 10 5 5 30 7 0\ncpu0 1 2 3\nintr 5\n"
-	m := parseMachine("0.25 0.10 0.05 1/100 1234\n", stat)
-	require.Equal(t, machine{load: 0.25, stolen: 30, jiff: 1000}, m)
-	require.Equal(t, "load at the start 0.25, steal 0.5 %", m.judge(machine{stolen: 35, jiff: 2000}))
-	require.Contains(t, m.judge(machine{stolen: 60, jiff: 2000}), "NOISY")
-	require.Contains(t, machine{load: 0.6}.judge(machine{}), "NOISY")
-	require.Equal(t, machine{}, parseMachine("", ""))
-}
-
 func TestFlags(t *testing.T) {
 	c, err := parseFlags([]string{"-rounds", "2", "-modes", "flood", "-transport", "tls", "-clients", "gws coder", "mine=/bin/true"})
 	require.NoError(t, err)
@@ -80,30 +64,6 @@ func TestEveryModeHasQuickWork(t *testing.T) {
 	}
 }
 
-func TestCleanEnv(t *testing.T) {
-	require.Equal(t, []string{"HOME=/x", "TLSX=1"}, cleanEnv([]string{"TLS=1", "HOME=/x", "RECORDS=1", "TLSX=1", "ANCHORS_CA=y", "PROFILE=z"}))
-}
-
-func TestStartPinned(t *testing.T) {
-	var before, after unix.CPUSet
-	require.NoError(t, unix.SchedGetaffinity(0, &before))
-	cpu := 0
-	for !before.IsSet(cpu) {
-		cpu++
-	}
-	cmd := exec.Command("grep", "Cpus_allowed_list", "/proc/self/status")
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	require.NoError(t, startPinned(cmd, cpu))
-	require.NoError(t, cmd.Wait())
-	require.Len(t, strings.Fields(out.String()), 2)
-	require.NotContains(t, out.String(), "-", "one CPU, not a range")
-	require.NoError(t, unix.SchedGetaffinity(0, &after))
-	require.Equal(t, before, after)
-
-	require.Error(t, startPinned(exec.Command("true"), 1023), "there is no such CPU")
-}
-
 // Clients that break the contract are rows of their own.
 func TestRunOneFailures(t *testing.T) {
 	var mask unix.CPUSet
@@ -120,8 +80,8 @@ func TestRunOneFailures(t *testing.T) {
 	} {
 		program := filepath.Join(t.TempDir(), "client")
 		require.NoError(t, os.WriteFile(program, []byte(text), 0o700))
-		s := &server{port: "1", env: os.Environ()}
-		r := s.runOne(t.Context(), client{name: "x", program: program}, work{[]string{"/flood/5/25/1"}, 5}, cpu)
+		s := &harness.Server{Port: "1", Env: os.Environ()}
+		r := runOne(t.Context(), s, client{name: "x", program: program}, work{[]string{"/flood/5/25/1"}, 5}, cpu)
 		if want == "" {
 			require.Empty(t, r.Failed)
 			require.Equal(t, 5, r.Messages)

@@ -23,6 +23,8 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+
+	"github.com/boomnet-go/boomnet/bench/harness"
 )
 
 // transport is how the server and the clients speak.
@@ -107,6 +109,11 @@ func parseFlags(args []string) (config, error) {
 	return c, nil
 }
 
+// server is how the feed server is to run.
+func (c config) server() harness.ServerConfig {
+	return harness.ServerConfig{CPU: c.serverCPU, Spin: c.spin, TLS: c.transport.secure(), Records: c.transport == tlsRecords}
+}
+
 func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
@@ -123,17 +130,17 @@ func compare(ctx context.Context, c config) error {
 	}
 	clients = append(clients, c.extra...)
 
-	before := readMachine()
-	s, err := startServer(ctx, dir, c)
+	before := harness.ReadMachine()
+	s, err := harness.StartServer(ctx, dir, c.server())
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	rows, err := s.measure(ctx, c, clients)
+	defer s.Stop()
+	rows, err := measure(ctx, s, c, clients)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s, %d rounds; %s\n", c.transport, c.rounds, before.judge(readMachine()))
+	fmt.Printf("%s, %d rounds; %s\n", c.transport, c.rounds, before.Judge(harness.ReadMachine()))
 	if note != "" {
 		fmt.Println(note)
 	}

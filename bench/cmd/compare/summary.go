@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/boomnet-go/boomnet/bench/harness"
 )
 
 // figure is what a kind of work is judged by.
@@ -61,7 +63,7 @@ func summarize(rows []row, mode string, clients []client) (results []result, spr
 		if len(figures) == 0 {
 			continue
 		}
-		res := result{name: c.name, best: slices.Min(figures), median: median(figures), ratio: median(ratios), cpu: median(cpu), rounds: len(figures)}
+		res := result{name: c.name, best: slices.Min(figures), median: harness.Median(figures), ratio: harness.Median(ratios), cpu: harness.Median(cpu), rounds: len(figures)}
 		if len(p99) > 0 {
 			res.p99 = slices.Min(p99)
 		}
@@ -83,19 +85,6 @@ func summarize(rows []row, mode string, clients []client) (results []result, spr
 		return 0
 	})
 	return results, spread
-}
-
-// median of values in any order; 0 of none.
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return 0
-	}
-	v = slices.Sorted(slices.Values(v))
-	if mid := len(v) / 2; len(v)%2 == 1 {
-		return v[mid]
-	} else {
-		return (v[mid-1] + v[mid]) / 2
-	}
 }
 
 // printSummary writes a table for each kind of work, then what failed.

@@ -1,4 +1,7 @@
-package main
+// Package harness is what the commands that measure have in common: programs of this
+// module are built, the feed server is started, processes begin on the CPU they are
+// meant for, and the machine says how quiet it was.
+package harness
 
 import (
 	"fmt"
@@ -13,20 +16,20 @@ const (
 	maxSteal = 1.0 // per cent of the time that the hypervisor kept
 )
 
-// machine is what the machine says about itself at one moment.
-type machine struct {
+// Machine is what the machine says about itself at one moment.
+type Machine struct {
 	load         float64
 	stolen, jiff uint64
 }
 
-// readMachine leaves zero what it cannot read.
-func readMachine() machine {
+// ReadMachine leaves zero what it cannot read.
+func ReadMachine() Machine {
 	load, _ := os.ReadFile("/proc/loadavg")
 	stat, _ := os.ReadFile("/proc/stat")
 	return parseMachine(string(load), string(stat))
 }
 
-func parseMachine(load, stat string) (m machine) {
+func parseMachine(load, stat string) (m Machine) {
 	if f := strings.Fields(load); len(f) > 0 {
 		m.load, _ = strconv.ParseFloat(f[0], 64)
 	}
@@ -47,8 +50,8 @@ func parseMachine(load, stat string) (m machine) {
 	return m
 }
 
-// judge says how quiet the machine was from m to the later one.
-func (m machine) judge(later machine) string {
+// Judge says how quiet the machine was from m to the later one.
+func (m Machine) Judge(later Machine) string {
 	steal := 0.0
 	if d := later.jiff - m.jiff; d > 0 && later.jiff > m.jiff {
 		steal = 100 * float64(later.stolen-m.stolen) / float64(d)
