@@ -261,7 +261,7 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 		e.awaitKeys(f, r)
 		switch r.Err.Class {
 		case tape.OK, tape.EOF:
-		case tape.Errno:
+		case tape.System:
 			f.reset = true
 		}
 	}

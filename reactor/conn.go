@@ -327,9 +327,6 @@ func (r *Reactor) lose(c *conn, err error) {
 	if c.tape != nil {
 		c.tape.Lost(loss.Error())
 	}
-	if c.played != nil {
-		c.played.Detach()
-	}
 	c.dead = true
 	c.machine.End(r.now)
 	c.cancel(err)
@@ -352,9 +349,14 @@ func (r *Reactor) lose(c *conn, err error) {
 		if c.tape != nil {
 			c.tape.Detach()
 		}
+		if c.played != nil {
+			r.replayLost(c)
+		}
 		hot, fd := c.hot, c.fd
 		r.background(task{run: func() { discard(hot, fd) }})
 		c.hot = nil
+	} else if c.played != nil {
+		r.replayLost(c)
 	}
 	for i, other := range c.slot.conns {
 		if other == c {

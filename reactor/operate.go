@@ -133,6 +133,9 @@ func (r *Reactor) Drop(name, why string) (n int, err error) {
 		defer r.hot(r.cold()) // OnLoss
 		for _, id := range ids {
 			if s := r.slotOf(id); s != nil && s.conns[current] != nil {
+				if r.replay != nil && r.replayComes(s, tape.KindDrop) {
+					continue
+				}
 				if r.tape != nil {
 					r.tape.Endpoint(tape.KindDrop, id.Slot, why, 0)
 				}

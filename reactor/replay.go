@@ -29,7 +29,6 @@ type replay struct {
 	slots   map[uint32]*slot // by their place in the recording
 	places  map[*slot]uint32
 	conns   map[uint32]*conn // by their number in the recording
-	used    int              // the turn's records up to here were looked at for Connect and RetryAt
 }
 
 // prepare fills in what a replay brings.
@@ -51,6 +50,9 @@ func newReplay(p *tape.Player) *replay {
 // replayTurn plays the next recorded turn, or waits for its time, at most wait.
 func (r *Reactor) replayTurn(wait time.Duration) (work int, err error) {
 	p := r.replay.player
+	if r.stop.Load() && !r.closing && !p.Stops() {
+		return 0, tape.ErrAborted
+	}
 	t, late, err := p.Next()
 	switch {
 	case err != nil:
@@ -60,7 +62,7 @@ func (r *Reactor) replayTurn(wait time.Duration) (work int, err error) {
 		time.Sleep(min(wait, late))
 		return 0, nil
 	}
-	r.replay.turn, r.replay.used = t, 0
+	r.replay.turn = t
 	r.now = t.Begin
 	r.counts.settle(r.now)
 	if r.tape != nil {
@@ -71,7 +73,7 @@ func (r *Reactor) replayTurn(wait time.Duration) (work int, err error) {
 	for i := range t.Records {
 		work += r.replayMail(&t.Records[i])
 	}
-	r.replaySent()
+	r.replaySent() // what was sent until now came in by records
 	work += r.fireTimers()
 	if t.Parked != 0 {
 		p.Park()
@@ -123,7 +125,9 @@ func (r *Reactor) takeMail() {
 		case mailRegister:
 			r.replay.waiting = append(r.replay.waiting, m.slot)
 		case mailDeregister:
-			r.readLife(&m)
+			if !r.replayComes(m.slot, tape.KindDeregister) {
+				r.readLife(&m)
+			}
 		default:
 			m.conn.held = append(m.conn.held, m)
 		}
@@ -161,6 +165,10 @@ func (r *Reactor) replayMail(rec *tape.Record) int {
 		r.replayMessage(rec)
 	case tape.KindStop:
 		r.replayStop()
+	case tape.KindMissing:
+		if rec.Conn == 0 {
+			r.diverge(nil, 0, fmt.Sprintf("%d records are missing here: they were lost when it was recorded", rec.Arg))
+		}
 	default:
 		return 0
 	}
@@ -193,11 +201,12 @@ func (r *Reactor) replayRegister(rec *tape.Record) {
 // replayReport reads what a set-up reports now, as it did then.
 func (r *Reactor) replayReport(c *conn, rec *tape.Record) {
 	for until := clock.Nano() + int64(r.replay.player.Patience()); len(c.held) == 0; {
+		stuck := !c.dead && c.played.Stuck() // before the mail, which it had posted before
 		r.takeMail()
 		if len(c.held) > 0 {
 			break
 		}
-		if clock.Nano() > until {
+		if stuck || clock.Nano() > until {
 			r.diverge(c.slot, rec.Conn, "its set-up does not report what was recorded: "+reported(rec))
 			return
 		}
@@ -241,7 +250,31 @@ func reported(rec *tape.Record) string {
 func (r *Reactor) replayStop() {
 	if !r.closing {
 		r.stop.Raise()
+		r.replaySent()
 		r.beginClosing()
+	}
+}
+
+// replayComes says whether the turn has a record of a kind for s that was not played
+// yet: what a handler asks for by mail was recorded when that mail was read.
+func (r *Reactor) replayComes(s *slot, kind tape.Kind) bool {
+	place, known := r.replay.places[s]
+	if !known || r.replay.turn == nil {
+		return false
+	}
+	for i := range r.replay.turn.Records {
+		if rec := &r.replay.turn.Records[i]; rec.Kind == kind && rec.Slot == place {
+			return true
+		}
+	}
+	return false
+}
+
+// replayLost ends what the recording has for c.
+func (r *Reactor) replayLost(c *conn) {
+	c.played.Detach()
+	if c.hot != nil { // else its set-up has yet to report
+		delete(r.replay.conns, c.played.Num())
 	}
 }
 
@@ -303,9 +336,10 @@ func (r *Reactor) replayEnds() {
 	r.replay.waiting = nil
 }
 
-// finishReplay plays to the end of the recording, then frees everything.
+// finishReplay plays the orderly end to the end of the recording, then frees
+// everything. A replay that is ended before that ends where it is.
 func (r *Reactor) finishReplay() {
-	for {
+	for r.closing {
 		_, err := r.turn(time.Millisecond)
 		if err != nil {
 			break
@@ -317,7 +351,7 @@ func (r *Reactor) finishReplay() {
 
 // lateLoss is the loss of a connection that stands when everything is freed.
 func (r *Reactor) lateLoss() error {
-	if r.replay != nil && !r.replay.player.Complete() {
+	if r.replay != nil && !(r.closing && r.replay.player.Complete()) {
 		return tape.ErrEnd
 	}
 	return endpoint.ErrCloseDeadline
@@ -325,8 +359,11 @@ func (r *Reactor) lateLoss() error {
 
 // wall is the time of day.
 func (r *Reactor) wall() time.Time {
-	if r.replay != nil {
+	switch {
+	case r.replay != nil:
 		return r.replay.player.Wall()
+	case r.tape != nil:
+		return r.tape.Wall(r.now) // which a replay can say again
 	}
 	return time.Now()
 }

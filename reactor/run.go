@@ -72,9 +72,8 @@ func (r *Reactor) place() error {
 
 func (r *Reactor) loop(again func(error) bool) error {
 	err := r.turns(again)
-	if errors.Is(err, tape.ErrEnd) {
-		err = nil // the recording ends where the reactor had not
-		r.release()
+	if errors.Is(err, tape.ErrEnd) || errors.Is(err, tape.ErrAborted) && r.stop.Load() {
+		r.release() // the recording ends where the reactor had not, or the replay was stopped
 		return nil
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/stream"
@@ -70,7 +71,7 @@ type Played struct {
 
 	stamp   int64
 	stamped bool
-	streams []*replayed
+	stuck   atomic.Bool // its set-up waits for what the recording does not have
 }
 
 // Connect returns what replays the connection num of an endpoint, 0: one that the
@@ -114,15 +115,30 @@ func (c *Played) Seams() endpoint.Seams {
 	return s
 }
 
+// Stuck reports whether the set-up waits for something that the recording does not
+// have, so that only the end of its context ends it. Any goroutine.
+func (c *Played) Stuck() bool { return c.stuck.Load() }
+
+// starve waits for the end of ctx.
+func (c *Played) starve(ctx context.Context) error {
+	c.stuck.Store(true)
+	<-ctx.Done()
+	c.stuck.Store(false)
+	return context.Cause(ctx)
+}
+
 // Attach gives the connection to the reactor, Detach takes it away.
 func (c *Played) Attach() { c.attached = true }
 
 // Detach see Attach.
 func (c *Played) Detach() {
 	if c.attached { // else its set-up may still run, and looks
+		c.unwritten()
 		c.attached = false
 	}
-	delete(c.player.live, c.num)
+	if c.player.live[c.num] == c {
+		delete(c.player.live, c.num)
+	}
 }
 
 // Pending reports whether a read is to be made.
@@ -136,12 +152,22 @@ func (c *Played) now() *queues {
 	return c.setup
 }
 
-// settle ends a turn.
-func (c *Played) settle() {
+// unwritten tells of writes of the recording that were not made in this turn.
+func (c *Played) unwritten() {
 	for i := range c.hot.writes {
 		if w := &c.hot.writes[i]; !c.hot.missing && w.Err.Class == OK {
 			c.diverge("a write of the recording was not made", 0, append([]byte(nil), w.Data...), nil)
 		}
+	}
+	c.hot.writes = c.hot.writes[:0]
+}
+
+// settle ends a turn.
+func (c *Played) settle() {
+	c.unwritten()
+	if !c.attached { // it should have been by now; nothing will ever take these
+		c.hot = queues{missing: c.hot.missing}
+		return
 	}
 	for i := range c.hot.reads { // their memory is the turn's
 		r := &c.hot.reads[i]
@@ -150,7 +176,7 @@ func (c *Played) settle() {
 		}
 		r.Data, r.Text = append([]byte(nil), r.Data...), append([]byte(nil), r.Text...)
 	}
-	c.hot.writes, c.hot.flushes, c.hot.clocks, c.hot.waits = c.hot.writes[:0], c.hot.flushes[:0], c.hot.clocks[:0], c.hot.waits[:0]
+	c.hot.flushes, c.hot.clocks, c.hot.waits = c.hot.flushes[:0], c.hot.clocks[:0], c.hot.waits[:0]
 	c.hot.reads = append([]Record(nil), c.hot.reads...)
 }
 
@@ -227,8 +253,7 @@ func (c *Played) dial(ctx context.Context, target string, o *stream.Options) (st
 		}
 	}
 	if !ok { // it had not ended when the recording did
-		<-ctx.Done()
-		return nil, context.Cause(ctx)
+		return nil, c.starve(ctx)
 	}
 	if string(rec.Text) != target {
 		c.diverge(fmt.Sprintf("%s is dialled; recorded: %s", target, rec.Text), 0, nil, nil)
@@ -282,8 +307,7 @@ type playedResolver struct{ c *Played }
 func (r playedResolver) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
 	rec, ok := take(&r.c.setup.resolves)
 	if !ok {
-		<-ctx.Done()
-		return nil, context.Cause(ctx)
+		return nil, r.c.starve(ctx)
 	}
 	if string(rec.Text) != host {
 		r.c.diverge(fmt.Sprintf("the addresses of %s are asked for; recorded: %s", host, rec.Text), 0, nil, nil)

@@ -59,7 +59,9 @@ type Player struct {
 	name     string
 	seed     [32]byte
 	distance int64
-	complete bool // it was recorded to the end of the reactor
+	complete bool  // it was recorded to the end of the reactor
+	stopAt   int64 // when its orderly end began; 0: it did not
+	missing  int64 // records
 	names    []string
 	setups   map[uint32]*queues
 
@@ -146,6 +148,13 @@ func (p *Player) scan(recording Recording) error {
 		case KindRegister:
 			p.names = append(p.names, string(rec.Text))
 			continue
+		case KindStop:
+			p.stopAt = rec.Begin
+			continue
+		case KindMissing:
+			if rec.Conn == 0 {
+				p.missing += rec.Arg
+			}
 		}
 		if rec.Flags&Setup == 0 && rec.Kind == KindOutcome {
 			if q := p.setups[rec.Conn]; q != nil {
@@ -185,6 +194,17 @@ func (p *Player) Endpoints() []string { return p.names }
 // Complete reports whether the recording goes to the end of the reactor. If not, it
 // was cut, or the process was killed. Any goroutine.
 func (p *Player) Complete() bool { return p.complete }
+
+// Missing is how many records were lost when it was recorded: a replay cannot be exact
+// from the first of them on. Any goroutine.
+func (p *Player) Missing() int64 { return p.missing }
+
+// Stops says whether the recording's own orderly end is to come within a second of
+// the turn that is played: a handler that has the reactor stopped does so again, and
+// then that end is played instead of ending at once.
+func (p *Player) Stops() bool {
+	return p.stopAt != 0 && p.stopAt-p.now.Load() <= int64(time.Second)
+}
 
 // Now implements clock.Clock: the time of the turn that is played. Any goroutine.
 func (p *Player) Now() int64 { return p.now.Load() }
@@ -276,7 +296,9 @@ func (p *Player) load() {
 	p.number.Store(t.Number)
 	for i := range t.Records {
 		if c := p.live[t.Records[i].Conn]; c != nil {
-			c.hot.add(t.Records[i])
+			if t.Records[i].Flags&Setup == 0 {
+				c.hot.add(t.Records[i])
+			}
 		}
 	}
 }

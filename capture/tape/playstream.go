@@ -38,7 +38,6 @@ var (
 
 func (c *Played) newStream(peer *Peer, room int) stream.Stream {
 	s := &replayed{c: c, peer: peer, room: room}
-	c.streams = append(c.streams, s)
 	if peer.Version != 0 {
 		return replayedTLS{s}
 	}
@@ -71,8 +70,11 @@ func (s *replayed) Read(p []byte) (int, error) {
 	q := s.c.now()
 	rec, ok := take(&q.reads)
 	if !ok {
-		if s.end != nil {
+		switch {
+		case s.end != nil:
 			return 0, s.end
+		case s.c.bare: // nothing more will come: without a reactor all of it is here
+			return 0, ErrEnd
 		}
 		return 0, stream.ErrWouldBlock
 	}
@@ -189,14 +191,13 @@ func (s *replayed) Wait(ctx context.Context, write bool) error {
 		return net.ErrClosed
 	}
 	s.passed = false
-	if write || len(s.rest) > 0 || len(q.reads) > 0 || s.end != nil {
+	if write || len(s.rest) > 0 || len(q.reads) > 0 || s.end != nil || s.c.bare && len(q.waits) == 0 {
 		return nil
 	}
 	if rec, ok := take(&q.waits); ok {
 		return rec.Err.Err()
 	}
-	<-ctx.Done()
-	return context.Cause(ctx)
+	return s.c.starve(ctx)
 }
 
 // Detach implements stream.Detacher.

@@ -44,6 +44,7 @@ type Recorder struct {
 	clock clock.Clock
 	ring  *ring.Bytes
 	name  string
+	apart int64 // CLOCK_REALTIME minus clock, when the recording began
 
 	// The reactor goroutine's own.
 	turn          uint64

@@ -2,6 +2,7 @@ package tape
 
 import (
 	"math/rand/v2"
+	"time"
 	"unsafe"
 
 	"github.com/boomnet-go/boomnet/clock"
@@ -21,9 +22,13 @@ func (r *Recorder) Use(reactor string, c clock.Clock, random rand.Source) (seed 
 	r.name, r.clock = reactor, c
 	seed = newSeed(random)
 	now := c.Now()
-	r.aside(&Record{Kind: KindBegin, At: now, Arg: distance(c), Text: []byte(reactor), Data: seed[:]})
+	r.apart = distance(c)
+	r.aside(&Record{Kind: KindBegin, At: now, Arg: r.apart, Text: []byte(reactor), Data: seed[:]})
 	return seed, nil
 }
+
+// Wall is now by the wall clock, as the recording has it.
+func (r *Recorder) Wall(now int64) time.Time { return time.Unix(0, now+r.apart) }
 
 // End says that the reactor has freed everything. Housekeeping has ended before; what
 // a set-up that was left behind still does is not recorded.

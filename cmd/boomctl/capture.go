@@ -21,6 +21,7 @@ type captureCmd struct {
 	Stats  captureStatsCmd  `cmd:"" help:"Print rates, gaps and latencies of a recording."`
 	Repair captureRepairCmd `cmd:"" help:"Make a file whole whose writer was killed."`
 	Cut    captureCutCmd    `cmd:"" help:"Take a part out of a recording."`
+	Import captureImportCmd `cmd:"" help:"Make a recording of a feed: lines of seconds, tab, payload."`
 	Export captureExportCmd `cmd:"" help:"Write the messages of a recording as a feed, which boomctl exchange can serve."`
 }
 

@@ -243,3 +243,43 @@ func TestCaptureErrors(t *testing.T) {
 	require.NoFileExists(t, text+".gz")
 	require.NoFileExists(t, text+".pcapng")
 }
+
+// A feed that the exchange has recorded, imported, replays; exported it is the same again.
+func TestCaptureImport(t *testing.T) {
+	dir := t.TempDir()
+	gz, file, back := filepath.Join(dir, "btc.tsv.gz"), filepath.Join(dir, "btc.pcapng.zst"), filepath.Join(dir, "back.gz")
+	w, err := feed.Create(gz)
+	require.NoError(t, err)
+	for i := range 1000 {
+		require.NoError(t, w.Write(feed.Line{Time: 1_700_000_000_000_000_000 + int64(i)*10_000_000, Payload: fmt.Appendf(nil, `{"u":%d}`, i)}))
+	}
+	require.NoError(t, w.Close())
+	out, stderr, err := boomctl(t, "capture", "import", gz, "-o", file)
+	require.NoError(t, err, stderr)
+	require.Contains(t, out, ": 1,000 messages, ")
+	i := infoOf(t, file)
+	require.Equal(t, "btc", i.Conns[0].Endpoint)
+	require.Contains(t, i.Comment, "imported from btc.tsv.gz")
+	r := replayOf(t, file)
+	require.Zero(t, r.Divergences, r.First)
+	require.Equal(t, int64(1000), r.Endpoints[0].Messages)
+
+	_, stderr, err = boomctl(t, "capture", "export", file, "-o", back)
+	require.NoError(t, err, stderr)
+	a, err := feed.Open(gz)
+	require.NoError(t, err)
+	defer a.Close()
+	b, err := feed.Open(back)
+	require.NoError(t, err)
+	defer b.Close()
+	for range 1000 {
+		want, err := a.Next()
+		require.NoError(t, err)
+		got, err := b.Next()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, stderr, err = boomctl(t, "capture", "import", file, "-o", filepath.Join(dir, "x.pcapng"))
+	require.Error(t, err)
+	require.Contains(t, stderr, "is a recording already")
+}

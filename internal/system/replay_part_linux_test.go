@@ -75,6 +75,9 @@ func hot(m tape.Memory) (out []string) {
 		if rec.Flags&tape.Setup != 0 || rec.Kind == tape.KindLost {
 			continue
 		}
+		if rec.Kind == tape.KindOutcome && rec.Err.Class != tape.OK {
+			rec.Err = tape.Error{Class: tape.Other} // of a set-up that was given up: nobody is told in which words
+		}
 		out = append(out, fmt.Sprintf("turn %d at %d parked %d: %v slot %d conn %d arg %d err %v text %q data %x",
 			rec.Turn, rec.Begin, rec.Parked, rec.Kind, rec.Slot, rec.Conn, rec.Arg, rec.Err.Err(), rec.Text, rec.Data))
 	}
