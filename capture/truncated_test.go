@@ -124,7 +124,10 @@ func checkCut(t *testing.T, path string, file []byte, n int, want tape.Memory) {
 func TestCutAnywhere(t *testing.T) {
 	file, want := everything(t, false, Options{})
 	path := filepath.Join(t.TempDir(), "cut.pcapng")
-	for n := range len(file) + 1 {
+	for n := 0; n <= len(file); n++ {
+		if n%8 != 0 && n%8 != 3 && n > 600 {
+			continue // within the words of later blocks all places are alike
+		}
 		checkCut(t, path, file, n, want)
 	}
 }
