@@ -102,13 +102,28 @@ func (c *Conn) Now() int64 {
 	if c.stamped {
 		c.stamped = false
 		if c.stampTurn == c.turn() {
+			if played, ok := c.user.Clock.(*Played); ok {
+				played.stamped = false
+			}
 			return c.stamp
 		}
 		old = c.stamp
 	}
 	now := c.rec.clock.Now()
+	if played, ok := c.user.Clock.(*Played); ok {
+		now = played.Now()
+	}
 	c.write(&Record{Kind: KindClock, At: now, Arg: now, Arg2: old})
 	return now
+}
+
+// now is the time of what happens: when a replay is recorded, the time of what was
+// played last.
+func (c *Conn) now() int64 {
+	if played, ok := c.user.Clock.(*Played); ok {
+		return played.last
+	}
+	return c.rec.clock.Now()
 }
 
 // Monotonic implements clock.Converter.
@@ -128,7 +143,7 @@ func (c *Conn) random() rand.Source {
 		from = c.user.Rand()
 	}
 	seed := newSeed(from)
-	c.write(&Record{Kind: KindSeed, At: c.rec.clock.Now(), Data: seed[:]})
+	c.write(&Record{Kind: KindSeed, At: c.now(), Data: seed[:]})
 	return rand.NewChaCha8(seed)
 }
 
@@ -149,7 +164,7 @@ func newSeed(from rand.Source) (seed [32]byte) {
 
 // Enter is told of the states that the set-up goes through.
 func (c *Conn) Enter(s endpoint.State) {
-	c.write(&Record{Kind: KindEnter, At: c.rec.clock.Now(), Arg: int64(s)})
+	c.write(&Record{Kind: KindEnter, At: c.now(), Arg: int64(s)})
 }
 
 // dial is Seams.Dial.
@@ -190,7 +205,7 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 	}
 	s, err := dial(ctx, target, &opts)
 	if err != nil {
-		c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Err: ErrorOf(err)})
+		c.write(&Record{Kind: KindDialed, At: c.now(), Text: []byte(target), Err: ErrorOf(err)})
 		return nil, err
 	}
 	if wrapped {
@@ -218,7 +233,7 @@ func (c *Conn) dialed(target string, s stream.Stream, layer string) {
 		p.ALPN, p.ServerName = state.NegotiatedProtocol, state.ServerName
 	}
 	data, _ := json.Marshal(&p) // of a plain struct: cannot fail
-	c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Data: data, Arg: int64(s.Room())})
+	c.write(&Record{Kind: KindDialed, At: c.now(), Text: []byte(target), Data: data, Arg: int64(s.Room())})
 }
 
 // logKeys has the keys of connections that config makes recorded.
@@ -238,7 +253,7 @@ type keys struct {
 
 // Write records lines of a key log; the handshake makes them, on the connector.
 func (k *keys) Write(p []byte) (int, error) {
-	k.c.write(&Record{Kind: KindSecrets, At: k.c.rec.clock.Now(), Data: p})
+	k.c.write(&Record{Kind: KindSecrets, At: k.c.now(), Data: p})
 	if k.user != nil {
 		return k.user.Write(p)
 	}
@@ -265,6 +280,6 @@ func (r *resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		}
 		data = a.AppendTo(data)
 	}
-	r.c.write(&Record{Kind: KindResolve, At: r.c.rec.clock.Now(), Text: []byte(host), Data: data, Err: ErrorOf(err)})
+	r.c.write(&Record{Kind: KindResolve, At: r.c.now(), Text: []byte(host), Data: data, Err: ErrorOf(err)})
 	return found, err
 }

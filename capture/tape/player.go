@@ -188,7 +188,11 @@ func (p *Player) Missing() int64 { return p.missing }
 // the turn that is played: a handler that has the reactor stopped does so again, and
 // then that end is played instead of ending at once.
 func (p *Player) Stops() bool {
-	return p.stopAt != 0 && p.stopAt-p.now.Load() <= int64(time.Second)
+	left := float64(p.stopAt - p.now.Load())
+	if p.cfg.Speed > 0 && p.cfg.Speed < 1 { // nor longer than a second from now
+		left /= p.cfg.Speed
+	}
+	return p.stopAt != 0 && left <= float64(time.Second)
 }
 
 // Now implements clock.Clock: the time of the turn that is played. Any goroutine.
