@@ -204,6 +204,19 @@ func (p *Player) Wall() time.Time { return time.Unix(0, p.now.Load()+p.distance)
 // Abort ends the replay: the next turn is the last. Any goroutine.
 func (p *Player) Abort() { p.aborted.Store(true) }
 
+// Turn is the number of the turn that is played, 0 before the first. Any goroutine.
+func (p *Player) Turn() uint64 { return p.number.Load() }
+
+// Close ends the reading of the recording. The reactor calls it in the end; who has
+// made a Player that no reactor plays does.
+func (p *Player) Close() error {
+	if p.ended != nil {
+		return nil
+	}
+	p.ahead, p.ended = nil, ErrAborted
+	return p.src.Close()
+}
+
 // Use gives the player to a reactor, and returns the source of its randomness.
 // ErrInUse: it has played already.
 func (p *Player) Use() (rand.Source, error) {
