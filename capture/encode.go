@@ -347,7 +347,7 @@ func (e *encoder) failed(f *flow, r *tape.Record) {
 	try.open(r)
 	e.value = appendRecordMark(e.value[:0], r)
 	e.put(&try, r.At, true, flagSYN, nil, e.value, failedText(f, r))
-	if r.Err.Class == tape.Errno && syscall.Errno(r.Err.Errno) == syscall.ECONNREFUSED {
+	if r.Err.Class == tape.System && syscall.Errno(r.Err.Errno) == syscall.ECONNREFUSED {
 		e.put(&try, r.At, false, flagRST, nil, nil, "")
 	}
 }

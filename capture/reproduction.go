@@ -18,8 +18,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Reproduce makes a test of a recording: it replays the file at path into endpoints,
-// which are registered by the names they had, to its end, as fast as possible.
+// Reproduce makes a test of a recording: it replays the file at path, with
+// the other files of its rotation, into endpoints, which are registered by the names they had, to its end, as fast as possible.
 //
 //	func TestTheMorningOf0931(t *testing.T) {
 //		book := new(Book)
@@ -33,7 +33,11 @@ type TB interface {
 // For more than that there is [Reproduction].
 func Reproduce(t TB, path string, endpoints ...endpoint.Protocol) Reproduced {
 	t.Helper()
-	f, err := Open(path)
+	paths, err := Parts(path)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	f, err := Open(paths...)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

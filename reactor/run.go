@@ -255,6 +255,9 @@ func (r *Reactor) release() {
 	r.waking.Lock() // whoever has lowered the flag of the last park may still be about to write
 	r.sel.Close()
 	r.waking.Unlock()
+	if r.replay != nil {
+		_ = r.replay.player.Close() // reading it has ended, whatever comes of that
+	}
 	r.counts.settle(r.clock.Now())
 	r.counts.end()
 	if r.tape != nil {

@@ -201,11 +201,11 @@ func (r *Reactor) connect(s *slot, as role) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.cancel = cancel
 	via := endpoint.NewConnector(c.id, seams, func(state endpoint.State) {
-		if c.tape != nil {
-			c.tape.Enter(state)
-		}
 		if c.played != nil {
 			c.played.Enter(state)
+		}
+		if c.tape != nil {
+			c.tape.Enter(state)
 		}
 		// An error means that the reactor is gone, and then so is ctx.
 		_ = r.deliver(mail{kind: mailPhase, conn: c, state: state})

@@ -28,7 +28,6 @@ type Conn struct {
 	num, slot uint32
 	attached  bool
 	wall      clock.Wall
-	played    *Played // what is recorded is a replay; else nil
 
 	stamp     int64  // the time of the last read, if stamped: what the clock says next
 	stampTurn uint64 // in which that was: turn, or past
@@ -103,30 +102,26 @@ func (c *Conn) Now() int64 {
 	if c.stamped {
 		c.stamped = false
 		if c.stampTurn == c.turn() {
-			if c.played != nil {
-				c.played.stamped = false
+			if played, ok := c.user.Clock.(*Played); ok {
+				played.stamped = false
 			}
 			return c.stamp
 		}
 		old = c.stamp
 	}
-	now := c.now()
+	now := c.rec.clock.Now()
+	if played, ok := c.user.Clock.(*Played); ok {
+		now = played.Now()
+	}
 	c.write(&Record{Kind: KindClock, At: now, Arg: now, Arg2: old})
 	return now
 }
 
-// now is what the clock says: in a replay what it said then.
+// now is the time of what happens: when a replay is recorded, the time of what was
+// played last.
 func (c *Conn) now() int64 {
-	if c.played != nil {
-		return c.played.Now()
-	}
-	return c.rec.clock.Now()
-}
-
-// readAt is the time of a read that was just made.
-func (c *Conn) readAt() int64 {
-	if c.played != nil && c.played.stamped {
-		return c.played.stamp
+	if played, ok := c.user.Clock.(*Played); ok {
+		return played.last
 	}
 	return c.rec.clock.Now()
 }
@@ -148,7 +143,7 @@ func (c *Conn) random() rand.Source {
 		from = c.user.Rand()
 	}
 	seed := newSeed(from)
-	c.write(&Record{Kind: KindSeed, At: c.rec.clock.Now(), Data: seed[:]})
+	c.write(&Record{Kind: KindSeed, At: c.now(), Data: seed[:]})
 	return rand.NewChaCha8(seed)
 }
 
@@ -169,7 +164,7 @@ func newSeed(from rand.Source) (seed [32]byte) {
 
 // Enter is told of the states that the set-up goes through.
 func (c *Conn) Enter(s endpoint.State) {
-	c.write(&Record{Kind: KindEnter, At: c.rec.clock.Now(), Arg: int64(s)})
+	c.write(&Record{Kind: KindEnter, At: c.now(), Arg: int64(s)})
 }
 
 // dial is Seams.Dial.
@@ -210,7 +205,7 @@ func (c *Conn) dial(ctx context.Context, target string, o *stream.Options) (stre
 	}
 	s, err := dial(ctx, target, &opts)
 	if err != nil {
-		c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Err: ErrorOf(err)})
+		c.write(&Record{Kind: KindDialed, At: c.now(), Text: []byte(target), Err: ErrorOf(err)})
 		return nil, err
 	}
 	if wrapped {
@@ -238,7 +233,7 @@ func (c *Conn) dialed(target string, s stream.Stream, layer string) {
 		p.ALPN, p.ServerName = state.NegotiatedProtocol, state.ServerName
 	}
 	data, _ := json.Marshal(&p) // of a plain struct: cannot fail
-	c.write(&Record{Kind: KindDialed, At: c.rec.clock.Now(), Text: []byte(target), Data: data, Arg: int64(s.Room())})
+	c.write(&Record{Kind: KindDialed, At: c.now(), Text: []byte(target), Data: data, Arg: int64(s.Room())})
 }
 
 // logKeys has the keys of connections that config makes recorded.
@@ -258,7 +253,7 @@ type keys struct {
 
 // Write records lines of a key log; the handshake makes them, on the connector.
 func (k *keys) Write(p []byte) (int, error) {
-	k.c.write(&Record{Kind: KindSecrets, At: k.c.rec.clock.Now(), Data: p})
+	k.c.write(&Record{Kind: KindSecrets, At: k.c.now(), Data: p})
 	if k.user != nil {
 		return k.user.Write(p)
 	}
@@ -285,6 +280,6 @@ func (r *resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		}
 		data = a.AppendTo(data)
 	}
-	r.c.write(&Record{Kind: KindResolve, At: r.c.rec.clock.Now(), Text: []byte(host), Data: data, Err: ErrorOf(err)})
+	r.c.write(&Record{Kind: KindResolve, At: r.c.now(), Text: []byte(host), Data: data, Err: ErrorOf(err)})
 	return found, err
 }

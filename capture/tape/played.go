@@ -48,12 +48,13 @@ func (q *queues) add(rec Record) {
 }
 
 // take takes the first record of a queue.
-func take(q *[]Record) (rec Record, ok bool) {
+func (c *Played) take(q *[]Record) (rec Record, ok bool) {
 	if len(*q) == 0 {
 		return rec, false
 	}
 	rec = (*q)[0]
 	*q = (*q)[1:]
+	c.last = rec.At
 	return rec, true
 }
 
@@ -71,6 +72,7 @@ type Played struct {
 
 	stamp   int64
 	stamped bool
+	last    int64       // At of the record that was played last, for who records the replay
 	stuck   atomic.Bool // its set-up waits for what the recording does not have
 }
 
@@ -197,7 +199,7 @@ func (c *Played) Now() int64 {
 			return c.stamp
 		}
 	}
-	if rec, ok := take(&c.now().clocks); ok {
+	if rec, ok := c.take(&c.now().clocks); ok {
 		return rec.Arg
 	}
 	return c.player.Now()
@@ -205,14 +207,14 @@ func (c *Played) Now() int64 {
 
 // Monotonic implements clock.Converter.
 func (c *Played) Monotonic(wall, _ int64) int64 {
-	if rec, ok := take(&c.now().clocks); ok {
+	if rec, ok := c.take(&c.now().clocks); ok {
 		return rec.Arg
 	}
 	return wall - c.player.distance
 }
 
 func (c *Played) random() rand.Source {
-	rec, ok := take(&c.now().seeds)
+	rec, ok := c.take(&c.now().seeds)
 	switch {
 	case !ok:
 		c.diverge("more sources of randomness are asked for than were", 0, nil, nil)
@@ -227,14 +229,14 @@ func (c *Played) random() rand.Source {
 
 // Enter is told of the states that the set-up goes through.
 func (c *Played) Enter(s endpoint.State) {
-	if rec, ok := take(&c.setup.enters); ok && endpoint.State(rec.Arg) != s {
+	if rec, ok := c.take(&c.setup.enters); ok && endpoint.State(rec.Arg) != s {
 		c.diverge(fmt.Sprintf("the set-up comes to state %v; recorded: %v", s, endpoint.State(rec.Arg)), 0, nil, nil)
 	}
 }
 
 // dial is Seams.Dial: what it answered then.
 func (c *Played) dial(ctx context.Context, target string, o *stream.Options) (stream.Stream, error) {
-	rec, ok := take(&c.setup.dials)
+	rec, ok := c.take(&c.setup.dials)
 	before := rec.Seq
 	if !ok {
 		before = 1<<64 - 1
@@ -249,12 +251,13 @@ func (c *Played) dial(ctx context.Context, target string, o *stream.Options) (st
 			o.OnPhase(phase) // which tells Enter
 		}
 		if len(c.setup.enters) == left {
-			_, _ = take(&c.setup.enters)
+			_, _ = c.take(&c.setup.enters)
 		}
 	}
 	if !ok { // it had not ended when the recording did
 		return nil, c.starve(ctx)
 	}
+	c.last = rec.At
 	if string(rec.Text) != target {
 		c.diverge(fmt.Sprintf("%s is dialled; recorded: %s", target, rec.Text), 0, nil, nil)
 	}
@@ -305,7 +308,7 @@ type playedResolver struct{ c *Played }
 
 // LookupNetIP implements dns.Resolver: what the resolver answered then.
 func (r playedResolver) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
-	rec, ok := take(&r.c.setup.resolves)
+	rec, ok := r.c.take(&r.c.setup.resolves)
 	if !ok {
 		return nil, r.c.starve(ctx)
 	}

@@ -203,7 +203,11 @@ func (p *Player) Missing() int64 { return p.missing }
 // the turn that is played: a handler that has the reactor stopped does so again, and
 // then that end is played instead of ending at once.
 func (p *Player) Stops() bool {
-	return p.stopAt != 0 && p.stopAt-p.now.Load() <= int64(time.Second)
+	left := float64(p.stopAt - p.now.Load())
+	if p.cfg.Speed > 0 && p.cfg.Speed < 1 { // nor longer than a second from now
+		left /= p.cfg.Speed
+	}
+	return p.stopAt != 0 && left <= float64(time.Second)
 }
 
 // Now implements clock.Clock: the time of the turn that is played. Any goroutine.
@@ -221,6 +225,16 @@ func (p *Player) Wall() time.Time { return time.Unix(0, p.now.Load()+p.distance)
 
 // Abort ends the replay: the next turn is the last. Any goroutine.
 func (p *Player) Abort() { p.aborted.Store(true) }
+
+// Close ends the reading of the recording. The reactor calls it in the end; who has
+// made a Player that no reactor plays does.
+func (p *Player) Close() error {
+	if p.ended != nil {
+		return nil
+	}
+	p.ahead, p.ended = nil, ErrAborted
+	return p.src.Close()
+}
 
 // Use gives the player to a reactor, and returns the source of its randomness.
 // ErrInUse: it has played already.

@@ -19,6 +19,7 @@ type replayed struct {
 	queued   int
 	buffered bool
 	rest     []byte // of a read for which there was no room
+	then     error  // that came with it
 	end      error  // of the reading side, once it was given
 	stamp    stream.Stamp
 	passed   bool // bare: the next read would block
@@ -61,14 +62,18 @@ func (s *replayed) Read(p []byte) (int, error) {
 		n := copy(p, s.rest)
 		s.rest = s.rest[n:]
 		s.c.stamped = true // all parts have the one stamp
-		return n, nil
+		var err error
+		if len(s.rest) == 0 {
+			err, s.then = s.then, nil
+		}
+		return n, err
 	}
 	if s.passed {
 		s.passed = false
 		return 0, stream.ErrWouldBlock
 	}
 	q := s.c.now()
-	rec, ok := take(&q.reads)
+	rec, ok := s.c.take(&q.reads)
 	if !ok {
 		switch {
 		case s.end != nil:
@@ -79,8 +84,8 @@ func (s *replayed) Read(p []byte) (int, error) {
 		return 0, stream.ErrWouldBlock
 	}
 	s.queued, s.buffered = int(rec.Arg), rec.Flags&Buffered != 0
+	err := rec.Err.Err()
 	if len(rec.Data) == 0 {
-		err := rec.Err.Err()
 		if err != stream.ErrWouldBlock {
 			s.end = err
 		}
@@ -91,17 +96,15 @@ func (s *replayed) Read(p []byte) (int, error) {
 	}
 	n := copy(p, rec.Data)
 	if n < len(rec.Data) {
-		s.rest = append([]byte(nil), rec.Data[n:]...)
+		s.rest, s.then = append([]byte(nil), rec.Data[n:]...), err
+		err = nil
 	}
 	s.c.stamp, s.c.stamped = rec.At, true
 	if s.c.bare {
 		s.passed = true
 		s.c.player.now.Store(rec.At)
 	}
-	if n == len(rec.Data) {
-		return n, rec.Err.Err()
-	}
-	return n, nil
+	return n, err
 }
 
 // Write implements stream.Stream.
@@ -117,7 +120,7 @@ func (s *replayed) write(kind Kind, p []byte) (int, error) {
 	}
 	c := s.c
 	q := c.now()
-	rec, ok := take(&q.writes)
+	rec, ok := c.take(&q.writes)
 	if !ok {
 		if !q.missing {
 			c.diverge("something is written that the recording does not have", 0, nil, append([]byte(nil), p...))
@@ -126,7 +129,7 @@ func (s *replayed) write(kind Kind, p []byte) (int, error) {
 	}
 	data := rec.Data
 	for rec.Flags&More != 0 {
-		next, ok := take(&q.writes)
+		next, ok := c.take(&q.writes)
 		if !ok {
 			break
 		}
@@ -155,7 +158,7 @@ func (s *replayed) Flush() error {
 	if s.queued == 0 {
 		return nil
 	}
-	rec, ok := take(&s.c.now().flushes)
+	rec, ok := s.c.take(&s.c.now().flushes)
 	if !ok {
 		return stream.ErrWouldBlock
 	}
@@ -194,7 +197,7 @@ func (s *replayed) Wait(ctx context.Context, write bool) error {
 	if write || len(s.rest) > 0 || len(q.reads) > 0 || s.end != nil || s.c.bare && len(q.waits) == 0 {
 		return nil
 	}
-	if rec, ok := take(&q.waits); ok {
+	if rec, ok := s.c.take(&q.waits); ok {
 		return rec.Err.Err()
 	}
 	return s.c.starve(ctx)

@@ -272,7 +272,12 @@ func (r *Recorder) Ended() bool { return r.ended.Load() }
 func (r *Recorder) Name() string { return r.name }
 
 // distance is CLOCK_REALTIME minus c.
-func distance(c clock.Clock) int64 { return time.Now().UnixNano() - c.Now() }
+func distance(c clock.Clock) int64 {
+	if p, ok := c.(*Player); ok { // a replay is recorded
+		return p.distance
+	}
+	return time.Now().UnixNano() - c.Now()
+}
 
 // stampSize is the length of a stamp in KindRead's Text: software, hardware.
 const stampSize = 16

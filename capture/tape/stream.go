@@ -63,7 +63,7 @@ func (r *recorded) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	r.queued = r.Stream.Queued()
-	rec := Record{Kind: KindRead, At: c.readAt(), Data: p[:n], Arg: int64(r.queued)}
+	rec := Record{Kind: KindRead, At: c.now(), Data: p[:n], Arg: int64(r.queued)}
 	if r.Stream.Buffered() {
 		rec.Flags = Buffered
 	}
@@ -102,7 +102,7 @@ func (r *recorded) wrote(kind Kind, p []byte, n int, err error) {
 	c := r.c
 	c.stampTurn = past
 	r.queued = r.Stream.Queued()
-	rec := Record{Kind: kind, At: c.rec.clock.Now(), Arg: int64(r.queued)}
+	rec := Record{Kind: kind, At: c.now(), Arg: int64(r.queued)}
 	if err != nil {
 		rec.Err, rec.Arg2 = ErrorOf(err), int64(len(p))
 	}
@@ -125,13 +125,13 @@ func (r *recorded) Flush() error {
 	}
 	r.c.stampTurn = past
 	r.queued = r.Stream.Queued()
-	r.c.write(&Record{Kind: KindFlush, At: r.c.rec.clock.Now(), Arg: int64(r.queued), Err: ErrorOf(err)})
+	r.c.write(&Record{Kind: KindFlush, At: r.c.now(), Arg: int64(r.queued), Err: ErrorOf(err)})
 	return err
 }
 
 // Close implements stream.Stream.
 func (r *recorded) Close() error {
-	r.c.write(&Record{Kind: KindClose, At: r.c.rec.clock.Now()})
+	r.c.write(&Record{Kind: KindClose, At: r.c.now()})
 	return r.Stream.Close()
 }
 
@@ -147,7 +147,7 @@ func (r *recorded) Wait(ctx context.Context, write bool) error {
 		err = nap(ctx)
 	}
 	if err != nil {
-		r.c.write(&Record{Kind: KindWait, At: r.c.rec.clock.Now(), Err: ErrorOf(err)})
+		r.c.write(&Record{Kind: KindWait, At: r.c.now(), Err: ErrorOf(err)})
 	}
 	return err
 }

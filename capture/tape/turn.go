@@ -80,7 +80,6 @@ func (r *Recorder) Message(way string, message []byte) {
 func (r *Recorder) Connect(slot uint32, name string, id uint32, role uint8, user endpoint.Seams) *Conn {
 	r.conns++
 	c := &Conn{rec: r, user: user, num: r.conns, slot: slot}
-	c.played, _ = user.Clock.(*Played)
 	r.hot(&Record{Kind: KindConnect, At: r.begin, Conn: c.num, Slot: slot, Text: view(name), Arg: int64(id), Arg2: int64(role)})
 	return c
 }

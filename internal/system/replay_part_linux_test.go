@@ -7,9 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,129 +21,6 @@ import (
 	"github.com/boomnet-go/boomnet/reactor/idle"
 	"github.com/boomnet-go/boomnet/stream"
 )
-
-// A recording of a thousand times: the same journal, each time.
-func TestAThousandReplaysAreTheSame(t *testing.T) {
-	live, m, url, roots := record(t, false)
-	times := 1000
-	if testing.Short() || raced {
-		times = 50
-	}
-	for i := range times {
-		j, p, r := replay(t, m, url, roots)
-		require.NoError(t, r.Run(context.Background()))
-		same(t, live.String(), j.String(), fmt.Sprintf("replay %d", i))
-		_, total := p.Divergences()
-		require.Zero(t, total)
-	}
-}
-
-// A replay that is recorded in its turn leaves the same recording.
-func TestARecordedReplayIsTheSameRecording(t *testing.T) {
-	_, m, url, roots := record(t, false)
-	p, err := tape.NewPlayer(m, tape.PlayConfig{})
-	require.NoError(t, err)
-	again, err := tape.New(tape.Config{})
-	require.NoError(t, err)
-	r, err := reactor.New(reactor.Config{Replay: p, Tape: again})
-	require.NoError(t, err)
-	for _, w := range witnesses(url, roots, new(journal), nil) {
-		_, err := reactor.Register(r, w)
-		require.NoError(t, err)
-	}
-	require.NoError(t, r.Run(context.Background()))
-	first, total := p.Divergences()
-	require.Zero(t, total, first)
-	var got tape.Memory
-	again.Drain(1<<30, false, got.Keep)
-	// What the reactor's goroutine recorded is the same, number and order of set-ups'
-	// records between it aside: those run ahead of it in a replay.
-	want, have := hot(m), hot(got)
-	for i := range min(len(want), len(have)) {
-		require.Equal(t, want[i], have[i], "record %d", i)
-	}
-	require.Len(t, have, len(want))
-}
-
-// hot are the records of the reactor's goroutine, without what a replay need not
-// have: the times at which calls were made within a turn, and the order of set-ups.
-func hot(m tape.Memory) (out []string) {
-	for _, rec := range m {
-		if rec.Flags&tape.Setup != 0 || rec.Kind == tape.KindLost {
-			continue
-		}
-		if rec.Kind == tape.KindOutcome && rec.Err.Class != tape.OK {
-			rec.Err = tape.Error{Class: tape.Other} // of a set-up that was given up: nobody is told in which words
-		}
-		out = append(out, fmt.Sprintf("turn %d at %d parked %d: %v slot %d conn %d arg %d err %v text %q data %x",
-			rec.Turn, rec.Begin, rec.Parked, rec.Kind, rec.Slot, rec.Conn, rec.Arg, rec.Err.Err(), rec.Text, rec.Data))
-	}
-	return out
-}
-
-// A recording may end anywhere: the process was killed. It plays as far as it goes.
-func TestARecordingThatIsCutPlaysToItsEnd(t *testing.T) {
-	_, m, url, roots := record(t, false)
-	random := rand.New(rand.NewPCG(3, 4))
-	for range 100 {
-		n := 1 + random.IntN(len(m)-2)
-		_, p, r := replay(t, m[:n], url, roots)
-		require.NoError(t, r.Run(context.Background()), "%d records", n)
-		require.False(t, p.Complete())
-		first, total := p.Divergences()
-		for _, d := range first { // of the turn that was cut in two, or that never came
-			require.True(t, d.Turn >= lastTurn(m[:n]) || strings.Contains(d.What, "it is not in the recording"), "%d records: %v", n, d)
-		}
-		require.Less(t, total, 20)
-	}
-}
-
-func lastTurn(m tape.Memory) (turn uint64) {
-	for _, rec := range m {
-		turn = max(turn, rec.Turn)
-	}
-	return turn
-}
-
-var slots = regexp.MustCompile(`Slot:\d+`)
-
-// linesOf are the lines of an endpoint, without the place that it had.
-func linesOf(journal, name string) string {
-	var out []string
-	for _, line := range strings.Split(journal, "\n") {
-		if strings.HasPrefix(line, name+" ") || strings.Contains(line, "Name:"+name+" ") {
-			out = append(out, slots.ReplaceAllString(line, ""))
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-// One endpoint of a recording, or some, are replayed by themselves: they see what they
-// saw among the others.
-func TestSomeOfTheEndpoints(t *testing.T) {
-	live, m, url, roots := record(t, false)
-	for _, names := range [][]string{{"resets"}, {"renews"}, {"nobody"}, {"packed"}, {"split", "refused"}, {"closes", "garbage"}} {
-		p, err := tape.NewPlayer(m, tape.PlayConfig{})
-		require.NoError(t, err)
-		j := new(journal)
-		rc := reactor.Config{Replay: p}
-		rc.Seams.Observer = func(e endpoint.Event) { j.note("event %+v", flat(e)) }
-		r, err := reactor.New(rc)
-		require.NoError(t, err)
-		all := witnesses(url, roots, j, nil)
-		for i := len(all) - 1; i >= 0; i-- { // in another order
-			if slices.Contains(names, all[i].Name) {
-				_, err := reactor.Register(r, all[i])
-				require.NoError(t, err)
-			}
-		}
-		require.NoError(t, r.Run(context.Background()))
-		for _, name := range names {
-			require.NotEmpty(t, linesOf(live.String(), name))
-			same(t, linesOf(live.String(), name), linesOf(j.String(), name), name)
-		}
-	}
-}
 
 // Code that does something else than it did is told so, where and what.
 func TestWhatIsWrittenNowIsComparedWithThen(t *testing.T) {

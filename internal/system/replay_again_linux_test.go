@@ -1,0 +1,229 @@
+package system
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/boomnet-go/boomnet/capture/tape"
+	"github.com/boomnet-go/boomnet/endpoint"
+	"github.com/boomnet-go/boomnet/reactor"
+)
+
+// players replays m for the endpoints in names, all if there are none, and tells how
+// Run ended.
+func rerun(t testing.TB, m tape.Recording, url string, roots *tls.Config, cfg reactor.Config, names ...string) (*journal, *tape.Player, error) {
+	p, err := tape.NewPlayer(m, tape.PlayConfig{})
+	require.NoError(t, err)
+	j := new(journal)
+	cfg.Replay = p
+	cfg.Seams.Observer = func(e endpoint.Event) { j.note("event %+v", flat(e)) }
+	r, err := reactor.New(cfg)
+	require.NoError(t, err)
+	for _, w := range witnesses(url, roots, j, nil) {
+		if len(names) == 0 || slices.Contains(names, w.Name) {
+			_, err := reactor.Register(r, w)
+			require.NoError(t, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err = r.Run(ctx)
+	require.NoError(t, ctx.Err(), "the replay hangs")
+	return j, p, err
+}
+
+// flows are the records by what they belong to: the reactor's own, and each
+// connection's set-up, each in its order. Set-ups run beside the reactor, so their
+// places among its records are not the same twice. Closes have no time in a replay.
+func flows(m tape.Memory) map[string][]string {
+	of := make(map[string][]string)
+	for _, rec := range m {
+		key := "reactor"
+		if rec.Flags&tape.Setup != 0 {
+			key = fmt.Sprintf("set-up %d", rec.Conn)
+		}
+		rec.Seq = 0
+		if rec.Kind == tape.KindClose || rec.Kind == tape.KindEnd {
+			rec.At = 0
+		}
+		of[key] = append(of[key], fmt.Sprintf("%v %+v", rec.Kind, rec))
+	}
+	return of
+}
+
+// A replay that is recorded makes the recording that it plays, record by record.
+func TestTheRecordingOfAReplayIsTheRecording(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tls=%v", secure), func(t *testing.T) {
+			live, m, url, roots := record(t, secure)
+			want := flows(m)
+			for range 3 {
+				rec, err := tape.New(tape.Config{})
+				require.NoError(t, err)
+				j, p, err := rerun(t, m, url, roots, reactor.Config{Tape: rec})
+				require.NoError(t, err)
+				same(t, live.String(), j.String(), "a replay that is recorded")
+				first, _ := p.Divergences()
+				require.Empty(t, first)
+				var again tape.Memory
+				rec.Drain(1<<30, false, again.Keep)
+				require.Zero(t, rec.Lost())
+				got := flows(again)
+				require.Len(t, got, len(want))
+				for key := range want {
+					same(t, strings.Join(want[key], "\n"), strings.Join(got[key], "\n"), key)
+				}
+			}
+		})
+	}
+}
+
+// A thousand replays are the run a thousand times.
+func TestAThousandReplaysAreTheRunAThousandTimes(t *testing.T) {
+	live, m, url, roots := record(t, false)
+	times := 1000
+	if testing.Short() {
+		times = 50
+	}
+	for i, began := 0, time.Now(); i < times; i++ {
+		if time.Since(began) > 15*time.Second {
+			t.Logf("a slow machine: %d replays", i)
+			break
+		}
+		j, p, err := rerun(t, m, url, roots, reactor.Config{})
+		require.NoError(t, err)
+		same(t, live.String(), j.String(), fmt.Sprintf("replay %d", i))
+		_, total := p.Divergences()
+		require.Zero(t, total)
+	}
+}
+
+// of is what a journal says of one endpoint.
+func (j *journal) of(name string) string {
+	var lines []string
+	for line := range strings.Lines(j.String()) {
+		if strings.HasPrefix(line, name+" ") || strings.Contains(line, "Name:"+name+" ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// Endpoints of the recording that are not there are left out; the others see what
+// they saw, but for the number of their place.
+func TestEndpointsCanBeLeftOutOfAReplay(t *testing.T) {
+	live, m, url, roots := record(t, false)
+	for _, names := range [][]string{{"steady"}, {"resets", "renews"}, {"nobody"}, {"packed", "refused", "garbage"}} {
+		j, p, err := rerun(t, m, url, roots, reactor.Config{}, names...)
+		require.NoError(t, err)
+		first, _ := p.Divergences()
+		require.Empty(t, first, names)
+		for _, name := range names {
+			require.NotEmpty(t, j.of(name))
+			same(t, slotless(live.of(name)), slotless(j.of(name)), name)
+		}
+	}
+}
+
+// slotless is s without the places of endpoints.
+func slotless(s string) string {
+	for i := range 10 {
+		s = strings.ReplaceAll(s, fmt.Sprintf("Slot:%d ", i), "Slot:- ")
+	}
+	return s
+}
+
+// An endpoint that the recording does not have is told of, with the names it has.
+func TestAnEndpointThatTheRecordingDoesNotHave(t *testing.T) {
+	_, m, url, _ := record(t, false)
+	p, err := tape.NewPlayer(m, tape.PlayConfig{})
+	require.NoError(t, err)
+	r, err := reactor.New(reactor.Config{Replay: p})
+	require.NoError(t, err)
+	w := &witness{j: new(journal)}
+	w.Name, w.URL = "stranger", url+"/ws"
+	_, err = reactor.Register(r, w)
+	require.NoError(t, err)
+	require.NoError(t, r.Run(context.Background()))
+	first, total := p.Divergences()
+	require.Equal(t, 1, total)
+	require.Equal(t, "stranger", first[0].Endpoint)
+	require.Contains(t, first[0].Error(), `"steady"`)
+}
+
+// Every part from the beginning is a recording: of a process that was killed. What
+// happened until then happens again.
+func TestARecordingThatEndsAnywhereIsPlayedToThere(t *testing.T) {
+	live, m, url, roots := record(t, false)
+	lines := strings.SplitAfter(live.String(), "\n")
+	for range 60 {
+		n := 1 + rand.IntN(len(m)-1)
+		j, p, err := rerun(t, m[:n], url, roots, reactor.Config{})
+		require.NoError(t, err)
+		require.False(t, p.Complete())
+		got := strings.SplitAfter(j.String(), "\n")
+		equal := 0
+		for equal < len(got) && equal < len(lines) && got[equal] == lines[equal] {
+			equal++
+		}
+		// Behind that stand what the last turn, half recorded, has let happen and the
+		// end of everything that stood.
+		require.Greater(t, equal, len(got)-200, "%d of %d records", n, len(m))
+	}
+}
+
+// The end of the context ends a replay, Abort does, and so does Close between polls.
+func TestAReplayCanBeEnded(t *testing.T) {
+	_, m, url, roots := record(t, false)
+	start := func() (*tape.Player, *reactor.Reactor) {
+		p, err := tape.NewPlayer(m, tape.PlayConfig{Speed: 1e-6}) // for days
+		require.NoError(t, err)
+		r, err := reactor.New(reactor.Config{Replay: p})
+		require.NoError(t, err)
+		for _, w := range witnesses(url, roots, new(journal), nil) {
+			_, err := reactor.Register(r, w)
+			require.NoError(t, err)
+		}
+		return p, r
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, r := start()
+	require.NoError(t, r.Run(ctx))
+
+	p, r := start()
+	time.AfterFunc(20*time.Millisecond, p.Abort)
+	require.ErrorIs(t, r.Run(context.Background()), tape.ErrAborted)
+	_, err := reactor.New(reactor.Config{Replay: p})
+	require.ErrorIs(t, err, tape.ErrInUse)
+
+	_, r = start()
+	for range 10 {
+		_, err := r.Poll()
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.Close())
+}
+
+// Poll after Poll plays turn after turn, to ErrEnd.
+func TestAReplayByPoll(t *testing.T) {
+	live, m, url, roots := record(t, false)
+	j, p, r := replay(t, m, url, roots)
+	for err := error(nil); err == nil; {
+		if _, err = r.Poll(); err != nil {
+			require.ErrorIs(t, err, tape.ErrEnd)
+		}
+	}
+	require.NoError(t, r.Close())
+	same(t, live.String(), j.String(), "by Poll")
+	_, total := p.Divergences()
+	require.Zero(t, total)
+}
