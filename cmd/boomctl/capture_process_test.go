@@ -136,13 +136,20 @@ func TestCaptureRepair(t *testing.T) {
 
 	i := infoOf(t, path) // reads what there is
 	require.False(t, i.Complete)
-	require.NotEmpty(t, i.Obstacles)
+	require.Contains(t, i.Truncated, "capture: truncated: ")
+	_, stderr, err := boomctl(t, "capture", "cat", path)
+	require.NoError(t, err)
+	require.Contains(t, stderr, "what follows is not read: capture: truncated: ")
+	r := replayOf(t, path) // as far as it goes
+	require.False(t, r.Complete)
+	require.Zero(t, r.Divergences, r.First)
+	require.Equal(t, int64(i.MessagesIn), r.Endpoints[0].Messages)
 	whole := filepath.Join(t.TempDir(), "whole.pcapng")
 	out, _, err = boomctl(t, "capture", "repair", path, "-o", whole)
 	require.NoError(t, err)
 	require.Contains(t, out, " was cut at byte ")
 	require.Equal(t, i.MessagesIn, infoOf(t, whole).MessagesIn)
-	_, stderr, err := boomctl(t, "capture", "repair", path, "-o", whole)
+	_, stderr, err = boomctl(t, "capture", "repair", path, "-o", whole)
 	require.Error(t, err)
 	require.Contains(t, stderr, "file exists")
 	_, _, err = boomctl(t, "capture", "repair", path)
