@@ -259,9 +259,7 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 	text := callText(r)
 	if !out {
 		e.awaitKeys(f, r)
-		switch r.Err.Class {
-		case tape.OK, tape.EOF:
-		case tape.System:
+		if r.Err.Class == tape.System {
 			f.reset = true
 		}
 	}
@@ -347,7 +345,7 @@ func (e *encoder) failed(f *flow, r *tape.Record) {
 	try.open(r)
 	e.value = appendRecordMark(e.value[:0], r)
 	e.put(&try, r.At, true, flagSYN, nil, e.value, failedText(f, r))
-	if r.Err.Class == tape.Errno && syscall.Errno(r.Err.Errno) == syscall.ECONNREFUSED {
+	if r.Err.Class == tape.System && syscall.Errno(r.Err.Errno) == syscall.ECONNREFUSED {
 		e.put(&try, r.At, false, flagRST, nil, nil, "")
 	}
 }

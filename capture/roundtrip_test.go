@@ -57,7 +57,7 @@ func TestFailedDial(t *testing.T) {
 	path := at(t)
 	m := newManual(t, path, Options{})
 	m.put(begin(), tape.Record{Kind: tape.KindConnect, Conn: 1, Text: []byte("quotes"), Arg: 7})
-	dialed := tape.Record{Kind: tape.KindDialed, Flags: tape.Setup, Conn: 1, Text: []byte("tcp://example.com:9000"), Err: tape.Error{Class: tape.Errno, Errno: uint32(syscall.ECONNREFUSED), Text: "connection refused"}}
+	dialed := tape.Record{Kind: tape.KindDialed, Flags: tape.Setup, Conn: 1, Text: []byte("tcp://example.com:9000"), Err: tape.Error{Class: tape.System, Errno: uint32(syscall.ECONNREFUSED), Text: "connection refused"}}
 	m.put(dialed, tape.Record{Kind: tape.KindOutcome, Conn: 1, Err: tape.Error{Class: tape.Other, Text: "no"}})
 	m.end()
 	require.Empty(t, m.enc.flows)
