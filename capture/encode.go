@@ -259,9 +259,7 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 	text := callText(r)
 	if !out {
 		e.awaitKeys(f, r)
-		switch r.Err.Class {
-		case tape.OK, tape.EOF:
-		case tape.System:
+		if r.Err.Class == tape.System {
 			f.reset = true
 		}
 	}
