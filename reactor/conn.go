@@ -17,16 +17,17 @@ import (
 // conn is one connection of an endpoint, from the beginning of its set-up to its
 // end. It is the connection's endpoint.Attachment.
 type conn struct {
-	r       *Reactor
-	slot    *slot
-	id      uint32
-	role    role
-	tape    *tape.Conn   // nil: nobody records
-	played  *tape.Played // nil: it is no replay
-	held    []mail       // of the set-up; the recording says when to read it
-	machine endpoint.Machine
-	cancel  context.CancelCauseFunc // ends the set-up
-	dead    bool                    // retired; late events and outcomes are dropped
+	r        *Reactor
+	slot     *slot
+	id       uint32
+	role     role
+	tape     *tape.Conn   // nil: nobody records
+	played   *tape.Played // nil: it is no replay
+	held     []mail       // of the set-up; the recording says when to read it
+	reported bool         // the set-up has ended
+	machine  endpoint.Machine
+	cancel   context.CancelCauseFunc // ends the set-up
+	dead     bool                    // retired; late events and outcomes are dropped
 
 	// From the take-over on.
 	hot     endpoint.Hot

@@ -201,7 +201,8 @@ func (r *Reactor) replayRegister(rec *tape.Record) {
 // replayReport reads what a set-up reports now, as it did then.
 func (r *Reactor) replayReport(c *conn, rec *tape.Record) {
 	for until := clock.Nano() + int64(r.replay.player.Patience()); len(c.held) == 0; {
-		stuck := !c.dead && c.played.Stuck() // before the mail, which it had posted before
+		// Looked at before the mail, which it had posted before.
+		stuck := !c.dead && c.played.Stuck() || c.reported || r.stop.Load() && !r.closing
 		r.takeMail()
 		if len(c.held) > 0 {
 			break
@@ -228,6 +229,7 @@ func (r *Reactor) replayReport(c *conn, rec *tape.Record) {
 		r.diverge(c.slot, rec.Conn, fmt.Sprintf("its set-up ends with: %v; recorded: %v", m.err, rec.Err.Err()))
 	}
 	if m.kind == mailOutcome {
+		c.reported = true
 		delete(r.replay.conns, rec.Conn)
 		if m.err == nil && !c.dead {
 			r.replay.conns[rec.Conn] = c

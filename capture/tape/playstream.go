@@ -194,7 +194,11 @@ func (s *replayed) Wait(ctx context.Context, write bool) error {
 		return net.ErrClosed
 	}
 	s.passed = false
-	if write || len(s.rest) > 0 || len(q.reads) > 0 || s.end != nil || s.c.bare && len(q.waits) == 0 {
+	ready := len(s.rest) > 0 || len(q.reads) > 0 || s.end != nil || s.c.bare && len(q.waits) == 0
+	if write {
+		ready = s.queued == 0 || len(q.flushes) > 0 // else it never became writable
+	}
+	if ready {
 		return nil
 	}
 	if rec, ok := s.c.take(&q.waits); ok {

@@ -227,3 +227,47 @@ func TestAReplayByPoll(t *testing.T) {
 	_, total := p.Divergences()
 	require.Zero(t, total)
 }
+
+// Damaged recordings are played, whatever comes of it: no panic, no hang, memory in
+// bounds.
+func TestADamagedRecordingIsPlayed(t *testing.T) {
+	_, m, url, roots := record(t, false)
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var bad tape.Memory
+		for _, rec := range m {
+			switch random.IntN(100) {
+			case 0:
+				continue
+			case 1:
+				bad = append(bad, rec)
+			case 2:
+				rec.Arg = int64(random.Uint64())
+			case 3:
+				rec.Conn, rec.Slot = random.Uint32N(20), random.Uint32N(12)
+			case 4:
+				if len(rec.Data) > 0 {
+					rec.Data = append([]byte(nil), rec.Data...)
+					rec.Data[random.IntN(len(rec.Data))] ^= 0x40
+				}
+			case 5:
+				rec.Err.Class = tape.Class(random.IntN(256))
+			case 6:
+				rec.Kind = tape.Kind(random.IntN(256))
+			case 7:
+				rec.Flags = tape.Flags(random.IntN(256))
+			case 8:
+				if n := len(bad); n > 0 {
+					bad[n-1], rec = rec, bad[n-1]
+				}
+			}
+			bad = append(bad, rec)
+		}
+		if _, err := tape.NewPlayer(bad, tape.PlayConfig{}); err != nil {
+			continue
+		}
+		_, p, _ := rerun(t, bad, url, roots, reactor.Config{})
+		first, _ := p.Divergences()
+		require.LessOrEqual(t, len(first), 100)
+	}
+}
