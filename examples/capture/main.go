@@ -22,6 +22,7 @@ import (
 
 	"github.com/boomnet-go/boomnet/capture"
 	"github.com/boomnet-go/boomnet/capture/tape"
+	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/examples/internal/trust"
 	"github.com/boomnet-go/boomnet/reactor"
 )
@@ -96,19 +97,14 @@ func replay(ctx context.Context, t *Trades, path string, speed float64) error {
 		return err
 	}
 	file.Lenient(true) // what a killed process has left is played up to its end
-	player, err := tape.NewPlayer(file, tape.PlayConfig{Speed: speed})
-	if err != nil {
-		return err
-	}
-	if err := t.run(ctx, reactor.Config{Replay: player}); err != nil {
-		return err
-	}
-	first, total := player.Divergences()
-	for _, d := range first {
+	t.done = func() {}
+	done, err := (&capture.Reproduction{
+		Recording: file,
+		Endpoints: []endpoint.Protocol{t},
+		Play:      tape.PlayConfig{Speed: speed},
+	}).Run(ctx)
+	for _, d := range done.Divergences {
 		fmt.Println(d)
 	}
-	if total > 0 {
-		fmt.Println(total, "differences")
-	}
-	return nil
+	return err
 }

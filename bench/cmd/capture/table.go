@@ -103,7 +103,7 @@ func (r *row) verdict(base *row, spread float64, c config) string {
 	case r.name == "disk-slow":
 		return fmt.Sprintf("%d records lost in the ring and said so in the recording, where each byte received is recorded or counted as lost", ring)
 	case r.name == "disk-full":
-		return fmt.Sprintf("%d records not written, counted; the reactor was not delayed", unwritten)
+		return fmt.Sprintf("%d records not written, counted; the feed kept its rate", unwritten)
 	}
 	return ""
 }
