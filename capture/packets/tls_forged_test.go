@@ -30,7 +30,7 @@ func forge(t *testing.T, extensions ...byte) *forged {
 	f.client = [2]*recordKeys{made(clientHandshake), made(clientTraffic)}
 	f.server = [2]*recordKeys{made(serverHandshake), made(serverTraffic)}
 	f.o = NewOpener(keys, func(p *Plain) { f.got = append(f.got, p.Data...) })
-	require.NoError(t, f.o.Add(true, 0, hello(extensions...)))
+	require.NoError(t, f.o.Add(true, 0, clientHelloRecord(extensions...)))
 	require.NoError(t, f.o.Add(false, 0, serverAnswer(4, make([]byte, 32))))
 	return f
 }
@@ -38,7 +38,7 @@ func forge(t *testing.T, extensions ...byte) *forged {
 var finished = []byte{msgFinished, 0, 0, 0}
 
 func (f *forged) says(kind byte, p []byte) error {
-	return f.o.Add(true, 0, seal(f.client[0], kind, p))
+	return f.o.Add(true, 0, sealRecord(f.client[0], kind, p))
 }
 
 // finishes ends the handshake of the client, whose records are then data.
@@ -52,9 +52,9 @@ func (f *forged) finishes(t *testing.T) {
 func TestEarlyData(t *testing.T) {
 	t.Parallel()
 	f := forge(t, 0, extEarlyData, 0, 0)
-	require.ErrorIs(t, f.o.Add(true, 0, seal(f.client[1], recordData, []byte("early"))), ErrEarlyData)
-	require.NoError(t, f.o.Add(false, 0, seal(f.server[0], recordHandshake, finished)))
-	require.NoError(t, f.o.Add(false, 0, seal(f.server[1], recordData, []byte("data"))))
+	require.ErrorIs(t, f.o.Add(true, 0, sealRecord(f.client[1], recordData, []byte("early"))), ErrEarlyData)
+	require.NoError(t, f.o.Add(false, 0, sealRecord(f.server[0], recordHandshake, finished)))
+	require.NoError(t, f.o.Add(false, 0, sealRecord(f.server[1], recordData, []byte("data"))))
 	require.Equal(t, "data", string(f.got))
 	require.ErrorIs(t, f.o.End(true), ErrEarlyData)
 	require.NoError(t, f.o.End(false))
@@ -85,7 +85,7 @@ func TestForgedRecords(t *testing.T) {
 		"data before Finished":  {true, recordData, []byte("x")},
 		"more behind Finished":  {true, recordHandshake, append(bytes.Clone(finished), 1)},
 		"malformed KeyUpdate":   {false, recordHandshake, []byte{msgKeyUpdate, 0, 0, 1, 2}},
-		"second ClientHello":    {false, recordHandshake, hello()[recordHeader:]},
+		"second ClientHello":    {false, recordHandshake, clientHelloRecord()[recordHeader:]},
 		"a HelloRequest of the": {false, recordHandshake, make([]byte, 4)},
 		"16385 bytes of":        {false, recordData, make([]byte, maxPlaintext+1)},
 	} {
