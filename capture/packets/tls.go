@@ -1,7 +1,6 @@
 package packets
 
 import (
-	"errors"
 	"fmt"
 	"io"
 )
@@ -51,8 +50,8 @@ type Opener struct {
 }
 
 // NewOpener makes an opener. It calls fn in Add for each record of data and each
-// alert, in their order; records without data are left out. What keys is told later
-// counts up to the first record that needs it.
+// alert, in their order; records without data are left out; fn must not call Add. keys
+// may be nil, and may grow: a secret must be there at the first record that needs it.
 func NewOpener(keys *KeyLog, fn func(*Plain)) *Opener {
 	return &Opener{keys: keys, fn: fn}
 }
@@ -267,9 +266,5 @@ func (o *Opener) traffic(s *tlsSide, label keyLabel, needed bool) (*recordKeys, 
 
 // wrong makes the error of a direction.
 func (s *tlsSide) wrong(err error, format string, args ...any) *TLSError {
-	var is *TLSError
-	if errors.As(err, &is) {
-		return is
-	}
 	return &TLSError{Err: err, FromClient: s.client, Record: s.records, Detail: fmt.Sprintf(format, args...)}
 }

@@ -12,7 +12,7 @@ import (
 
 // A script of the fuzzer: pieces, each with a byte that says whose it is (bit 0: the
 // client's; bit 1: it is lost) and two with how long it is.
-func script(segs []segment) []byte {
+func tlsScript(segs []tlsSegment) []byte {
 	var b []byte
 	for _, s := range segs {
 		for rest := s.data; len(rest) > 0; {
@@ -28,9 +28,9 @@ func script(segs []segment) []byte {
 	return b
 }
 
-// seeds are connections that were recorded: a key log and a script each. They are
-// made anew by TestSeeds with BOOMNET_UPDATE=1.
-func seeds(t testing.TB) (keys, scripts [][]byte) {
+// tlsSeeds are connections that were recorded: a key log and a script each. They are
+// made anew by TestTLSSeeds with BOOMNET_UPDATE=1.
+func tlsSeeds(t testing.TB) (keys, scripts [][]byte) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/*.keys")
 	require.NoError(t, err)
@@ -45,8 +45,8 @@ func seeds(t testing.TB) (keys, scripts [][]byte) {
 	return keys, scripts
 }
 
-// play gives a script to an opener in pieces of a size and returns what came out.
-func play(k *KeyLog, b []byte, size int) *opened {
+// playTLS gives a script to an opener in pieces of a size and returns what came out.
+func playTLS(k *KeyLog, b []byte, size int) *opened {
 	r := &opened{}
 	r.o = NewOpener(k, func(p *Plain) {
 		i := 0
@@ -78,25 +78,25 @@ func play(k *KeyLog, b []byte, size int) *opened {
 	return r
 }
 
-func TestSeeds(t *testing.T) {
+func TestTLSSeeds(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("BOOMNET_UPDATE") != "" {
 		for name, version := range map[string]uint16{"tls12": tls.VersionTLS12, "tls13": tls.VersionTLS13} {
 			c := clientConfig()
 			c.MaxVersion = version
-			s := connect(t, c, serverConfig())
+			s := connectTLS(t, c, serverConfig())
 			s.send(t, true, []byte("hello"))
 			s.send(t, false, []byte("world"))
 			s.close(t)
 			require.NoError(t, os.MkdirAll("testdata", 0o755))
 			k := s.keys.Bytes()
 			require.NoError(t, os.WriteFile("testdata/"+name+".keys", k[:len(k)/2], 0o644)) // both ends log the same
-			require.NoError(t, os.WriteFile("testdata/"+name+".script", script(s.tap.segments()), 0o644))
+			require.NoError(t, os.WriteFile("testdata/"+name+".script", tlsScript(s.tap.segments()), 0o644))
 		}
 	}
-	keys, scripts := seeds(t)
+	keys, scripts := tlsSeeds(t)
 	for i := range keys {
-		r := play(keyLog(t, keys[i]), scripts[i], 1<<16)
+		r := playTLS(keyLog(t, keys[i]), scripts[i], 1<<16)
 		require.Equal(t, [2]error{}, r.errs)
 		require.Equal(t, "world", string(r.data[0]))
 		require.Equal(t, "hello", string(r.data[1]))
@@ -105,16 +105,16 @@ func TestSeeds(t *testing.T) {
 
 // Whatever comes in, in whatever pieces: no panic, the same result, bounded memory.
 func FuzzOpener(f *testing.F) {
-	keys, scripts := seeds(f)
+	keys, scripts := tlsSeeds(f)
 	for i := range keys {
 		f.Add(keys[i], scripts[i], uint16(7))
 	}
-	f.Add([]byte(nil), script([]segment{{true, hello(0, 42, 0, 0)}, {false, serverAnswer(4, retryRandom[:])}, {true, hello()}}), uint16(1))
+	f.Add([]byte(nil), tlsScript([]tlsSegment{{true, clientHelloRecord(0, 42, 0, 0)}, {false, serverAnswer(4, retryRandom[:])}, {true, clientHelloRecord()}}), uint16(1))
 	f.Fuzz(func(t *testing.T, lines, b []byte, size uint16) {
 		one, two := &KeyLog{}, &KeyLog{}
 		require.NoError(t, one.Add(lines))
 		require.NoError(t, two.Add(lines))
-		whole, pieces := play(one, b, 1<<16), play(two, b, int(size)%4096+1)
+		whole, pieces := playTLS(one, b, 1<<16), playTLS(two, b, int(size)%4096+1)
 		require.Equal(t, whole.data, pieces.data)
 		require.Equal(t, whole.alerts, pieces.alerts)
 		require.Equal(t, whole.o.Facts(), pieces.o.Facts())

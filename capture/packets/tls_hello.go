@@ -93,7 +93,7 @@ func parseClientHello(b []byte) (h clientHello, ok bool) {
 			list := tlsBytes{b: body.vec16()}
 			for len(list.b) > 0 {
 				kind, name := list.u8(), list.vec16()
-				if kind == 0 && h.serverName == "" && printable(name) {
+				if kind == 0 && h.serverName == "" && printableName(name) {
 					h.serverName = string(name)
 				}
 			}
@@ -166,14 +166,14 @@ func readALPN(body *tlsBytes) string {
 	list := tlsBytes{b: body.vec16()}
 	name := list.vec8()
 	body.bad = body.bad || list.bad
-	if !printable(name) {
+	if !printableName(name) {
 		return ""
 	}
 	return string(name)
 }
 
-// printable reports whether b may be shown as it is.
-func printable(b []byte) bool {
+// printableName reports whether b may be shown as it is.
+func printableName(b []byte) bool {
 	for _, c := range b {
 		if c <= ' ' || c > '~' {
 			return false

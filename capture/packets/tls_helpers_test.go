@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// segment is what one write brought.
-type segment struct {
+// tlsSegment is what one write brought.
+type tlsSegment struct {
 	fromClient bool
 	data       []byte
 }
@@ -28,10 +28,10 @@ type segment struct {
 // tap keeps what both ends of a connection write, in order.
 type tap struct {
 	mu   sync.Mutex
-	segs []segment
+	segs []tlsSegment
 }
 
-func (p *tap) segments() []segment {
+func (p *tap) segments() []tlsSegment {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.segs)
@@ -45,7 +45,7 @@ type tappedConn struct {
 
 func (c tappedConn) Write(b []byte) (int, error) {
 	c.tap.mu.Lock()
-	c.tap.segs = append(c.tap.segs, segment{c.client, bytes.Clone(b)})
+	c.tap.segs = append(c.tap.segs, tlsSegment{c.client, bytes.Clone(b)})
 	c.tap.mu.Unlock()
 	return c.Conn.Write(b)
 }
@@ -108,8 +108,8 @@ type session struct {
 	raw            net.Conn // the client's, tapped
 }
 
-// connect makes a session and shakes hands.
-func connect(t *testing.T, client, server *tls.Config) *session {
+// connectTLS makes a session and shakes hands.
+func connectTLS(t *testing.T, client, server *tls.Config) *session {
 	t.Helper()
 	s := &session{tap: &tap{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -189,9 +189,9 @@ type opened struct {
 	errs   [2]error
 }
 
-// open gives segments to an opener in pieces of a size, or of any if it is 0. The
+// openTLS gives segments to an opener in pieces of a size, or of any if it is 0. The
 // time is the number of the segment.
-func open(keys *KeyLog, segs []segment, size int) *opened {
+func openTLS(keys *KeyLog, segs []tlsSegment, size int) *opened {
 	r := &opened{}
 	r.o = NewOpener(keys, func(p *Plain) {
 		i := 0

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// talk says what the tests expect to find again.
-func talk(t *testing.T, s *session) (client, server []byte) {
+// talkTLS says what the tests expect to find again.
+func talkTLS(t *testing.T, s *session) (client, server []byte) {
 	t.Helper()
 	client, server = []byte("GET / HTTP/1.1\r\n\r\n"), bytes.Repeat([]byte("0123456789"), 5000)
 	s.send(t, true, client)
@@ -34,7 +34,7 @@ func checkOpened(t *testing.T, r *opened, client, server []byte) {
 	require.Equal(t, [2][]Alert{closed, closed}, r.alerts)
 }
 
-var sizes = []int{0, 1, 2, 5, 1 << 20}
+var pieceSizes = []int{0, 1, 2, 5, 1 << 20}
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
@@ -53,13 +53,13 @@ func TestOpen(t *testing.T) {
 			c, sc := clientConfig(), serverConfig()
 			c.MinVersion, c.MaxVersion, c.CipherSuites = version, version, []uint16{suite}
 			sc.CipherSuites = c.CipherSuites
-			s := connect(t, c, sc)
+			s := connectTLS(t, c, sc)
 			if s.client.ConnectionState().CipherSuite != suite {
 				t.Skip("without AES in hardware crypto/tls prefers ChaCha20")
 			}
-			client, server := talk(t, s)
-			for _, size := range sizes {
-				r := open(keyLog(t, s.keys.Bytes()), s.tap.segments(), size)
+			client, server := talkTLS(t, s)
+			for _, size := range pieceSizes {
+				r := openTLS(keyLog(t, s.keys.Bytes()), s.tap.segments(), size)
 				checkOpened(t, r, client, server)
 				f := r.o.Facts()
 				require.Equal(t, version, f.Version)
@@ -67,13 +67,13 @@ func TestOpen(t *testing.T) {
 				require.Equal(t, "feed.example", f.ServerName)
 				require.Equal(t, "http/1.1", f.ALPN)
 				require.False(t, f.Retried)
-				require.IsIncreasing(t, dedup(r.times))
+				require.IsIncreasing(t, withoutRepeats(r.times))
 			}
 		})
 	}
 }
 
-func dedup(times []int64) (out []int64) {
+func withoutRepeats(times []int64) (out []int64) {
 	for i, v := range times {
 		if i == 0 || v != times[i-1] {
 			out = append(out, v)
@@ -86,11 +86,11 @@ func dedup(times []int64) (out []int64) {
 // not open.
 func TestOpenWithoutHandshakeSecrets(t *testing.T) {
 	t.Parallel()
-	s := connect(t, clientConfig(), serverConfig())
-	client, server := talk(t, s)
+	s := connectTLS(t, clientConfig(), serverConfig())
+	client, server := talkTLS(t, s)
 	lines := regexp.MustCompile(`(?m)^\w+_HANDSHAKE_.*\n`).ReplaceAll(s.keys.Bytes(), nil)
-	for _, size := range sizes {
-		r := open(keyLog(t, lines), s.tap.segments(), size)
+	for _, size := range pieceSizes {
+		r := openTLS(keyLog(t, lines), s.tap.segments(), size)
 		checkOpened(t, r, client, server)
 		require.Empty(t, r.o.Facts().ALPN)
 	}
@@ -109,16 +109,16 @@ func TestOpenResumed(t *testing.T) {
 				if i == 3 {
 					server.SessionTicketsDisabled = true // it takes no ticket
 				}
-				s := connect(t, c, server)
+				s := connectTLS(t, c, server)
 				require.Equal(t, i == 1 || i == 2, s.client.ConnectionState().DidResume)
-				said, heard := talk(t, s)
+				said, heard := talkTLS(t, s)
 				if i == 3 && version == tls.VersionTLS12 {
-					r := open(keys, s.tap.segments(), 0)
+					r := openTLS(keys, s.tap.segments(), 0)
 					require.ErrorIs(t, r.errs[0], ErrNoKeys)
 					require.ErrorIs(t, r.errs[1], ErrNoKeys)
 				}
 				require.NoError(t, keys.Add(s.keys.Bytes()))
-				checkOpened(t, open(keys, s.tap.segments(), 0), said, heard)
+				checkOpened(t, openTLS(keys, s.tap.segments(), 0), said, heard)
 			}
 			if version == tls.VersionTLS12 {
 				require.Equal(t, 2, keys.Sessions(), "crypto/tls writes no line for one that is resumed")
@@ -132,10 +132,10 @@ func TestOpenRetried(t *testing.T) {
 	c, server := clientConfig(), serverConfig()
 	c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
 	server.CurvePreferences = []tls.CurveID{tls.CurveP384}
-	s := connect(t, c, server)
-	said, heard := talk(t, s)
-	for _, size := range sizes {
-		r := open(keyLog(t, s.keys.Bytes()), s.tap.segments(), size)
+	s := connectTLS(t, c, server)
+	said, heard := talkTLS(t, s)
+	for _, size := range pieceSizes {
+		r := openTLS(keyLog(t, s.keys.Bytes()), s.tap.segments(), size)
 		checkOpened(t, r, said, heard)
 		require.True(t, r.o.Facts().Retried)
 	}
@@ -145,22 +145,22 @@ func TestOpenRetried(t *testing.T) {
 // answers with its own.
 func TestOpenKeyUpdate(t *testing.T) {
 	t.Parallel()
-	s := connect(t, clientConfig(), serverConfig())
+	s := connectTLS(t, clientConfig(), serverConfig())
 	s.send(t, true, []byte("old"))
 	s.send(t, false, []byte("old"))
-	o := open(keyLog(t, s.keys.Bytes()), s.tap.segments(), 0).o
+	o := openTLS(keyLog(t, s.keys.Bytes()), s.tap.segments(), 0).o
 	for i := range 3 {
 		keys := o.sides[1].keys
 		next, err := o.suite.update(keys)
 		require.NoError(t, err)
-		both := seal(keys, recordHandshake, []byte{msgKeyUpdate, 0, 0, 1, 1})
-		both = append(both, seal(next, recordData, fmt.Appendf(nil, "new %d", i))...)
+		both := sealRecord(keys, recordHandshake, []byte{msgKeyUpdate, 0, 0, 1, 1})
+		both = append(both, sealRecord(next, recordData, fmt.Appendf(nil, "new %d", i))...)
 		got := make([]byte, 5)
 		s.both(t, func() error { _, err := s.raw.Write(both); return err },
 			func() error { _, err := io.ReadFull(s.server, got); return err })
 		require.Equal(t, fmt.Sprintf("new %d", i), string(got))
 		s.send(t, false, fmt.Appendf(nil, "new %d", i))
-		r := open(keyLog(t, s.keys.Bytes()), s.tap.segments(), 0)
+		r := openTLS(keyLog(t, s.keys.Bytes()), s.tap.segments(), 0)
 		require.Equal(t, [2]error{}, r.errs)
 		o = r.o
 		want := "oldnew 0new 1new 2"[:3+5*(i+1)]
@@ -169,8 +169,8 @@ func TestOpenKeyUpdate(t *testing.T) {
 	}
 }
 
-// seal makes a record of TLS 1.3.
-func seal(k *recordKeys, kind byte, p []byte) []byte {
+// sealRecord makes a record of TLS 1.3.
+func sealRecord(k *recordKeys, kind byte, p []byte) []byte {
 	inner := append(bytes.Clone(p), kind, 0, 0)
 	n := len(inner) + k.aead.Overhead()
 	header := []byte{recordData, 3, 3, byte(n >> 8), byte(n)}
