@@ -259,41 +259,59 @@ func TestADamagedRecordingIsPlayed(t *testing.T) {
 		seeds = 10
 	}
 	for seed := range seeds {
-		random := rand.New(rand.NewPCG(seed, 1))
-		var bad tape.Memory
-		for _, rec := range m {
-			switch random.IntN(100) {
-			case 0:
-				continue
-			case 1:
-				bad = append(bad, rec)
-			case 2:
-				rec.Arg = int64(random.Uint64())
-			case 3:
-				rec.Conn, rec.Slot = random.Uint32N(20), random.Uint32N(12)
-			case 4:
-				if len(rec.Data) > 0 {
-					rec.Data = append([]byte(nil), rec.Data...)
-					rec.Data[random.IntN(len(rec.Data))] ^= 0x40
-				}
-			case 5:
-				rec.Err.Class = tape.Class(random.IntN(256))
-			case 6:
-				rec.Kind = tape.Kind(random.IntN(256))
-			case 7:
-				rec.Flags = tape.Flags(random.IntN(256))
-			case 8:
-				if n := len(bad); n > 0 {
-					bad[n-1], rec = rec, bad[n-1]
-				}
-			}
-			bad = append(bad, rec)
-		}
-		if _, err := tape.NewPlayer(bad, tape.PlayConfig{}); err != nil {
-			continue
-		}
-		_, p, _ := rerun(t, bad, url, roots, reactor.Config{})
-		first, _ := p.Divergences()
-		require.LessOrEqual(t, len(first), 100)
+		playDamaged(t, damaged(m, seed, 100), url, roots)
 	}
+}
+
+func FuzzPlayer(f *testing.F) {
+	_, m, url, roots := record(f, false)
+	f.Add(uint64(1), uint16(100))
+	f.Add(uint64(2), uint16(1000))
+	f.Add(uint64(3), uint16(10))
+	f.Fuzz(func(t *testing.T, seed uint64, oneIn uint16) {
+		playDamaged(t, damaged(m, seed, max(9, int(oneIn))), url, roots)
+	})
+}
+
+func playDamaged(t testing.TB, m tape.Memory, url string, roots *tls.Config) {
+	if _, err := tape.NewPlayer(m, tape.PlayConfig{}); err != nil {
+		return
+	}
+	_, p, _ := rerun(t, m, url, roots, reactor.Config{})
+	first, _ := p.Divergences()
+	require.LessOrEqual(t, len(first), 100)
+}
+
+// damaged is m with nine of oneIn records lost, doubled, changed or out of order.
+func damaged(m tape.Memory, seed uint64, oneIn int) (bad tape.Memory) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	for _, rec := range m {
+		switch random.IntN(oneIn) {
+		case 0:
+			continue
+		case 1:
+			bad = append(bad, rec)
+		case 2:
+			rec.Arg = int64(random.Uint64())
+		case 3:
+			rec.Conn, rec.Slot = random.Uint32N(20), random.Uint32N(12)
+		case 4:
+			if len(rec.Data) > 0 {
+				rec.Data = append([]byte(nil), rec.Data...)
+				rec.Data[random.IntN(len(rec.Data))] ^= 0x40
+			}
+		case 5:
+			rec.Err.Class = tape.Class(random.IntN(256))
+		case 6:
+			rec.Kind = tape.Kind(random.IntN(256))
+		case 7:
+			rec.Flags = tape.Flags(random.IntN(256))
+		case 8:
+			if n := len(bad); n > 0 {
+				bad[n-1], rec = rec, bad[n-1]
+			}
+		}
+		bad = append(bad, rec)
+	}
+	return bad
 }
