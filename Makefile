@@ -6,7 +6,7 @@ FUZZBUDGET ?= 3600
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak soak-group ring-stress wait external netns bench-peers bench-here bench-jitter ci
+.PHONY: help demo test race lint vuln fuzz bench cover build examples autobahn autobahn-full soak soak-group ring-stress wait external netns bench-peers bench-here bench-jitter bench-capture ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: ## Run the benchmarks that match BENCH (all), shortly
 cover: ## Say how much of each package the tests reach; writes cover.out
 	go test -coverprofile cover.out ./...
 	go tool cover -func cover.out | tail -n 1
+
+bench-capture: ## What recording a feed of 200 MB/s costs the reactor (needs two CPUs)
+	cd bench && go run ./cmd/capture
 
 build: ## Build all modules, and for arm64 and macOS
 	.ci/run build

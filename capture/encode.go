@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/boomnet-go/boomnet/capture/pcapng"
@@ -258,9 +259,7 @@ func (e *encoder) bytes(f *flow, r *tape.Record, out bool) {
 	text := callText(r)
 	if !out {
 		e.awaitKeys(f, r)
-		switch r.Err.Class {
-		case tape.OK, tape.EOF:
-		case tape.Errno:
+		if r.Err.Class == tape.System {
 			f.reset = true
 		}
 	}
@@ -329,11 +328,26 @@ func (e *encoder) missing(f *flow, r *tape.Record) {
 // dialed appends the record that a connection stands, or that it came to nothing.
 func (e *encoder) dialed(f *flow, r *tape.Record) {
 	if r.Err.Class != tape.OK {
-		e.toBatch(r, false)
+		e.failed(f, r)
 		return
 	}
 	f.announced = true
 	e.handshake(f, r.At, r, dialedText(f))
+}
+
+// failed shows a dial that came to nothing as a SYN, refused or without an answer.
+func (e *encoder) failed(f *flow, r *tape.Record) {
+	if f.stands || markSize(r) > maxMark || len(r.Data) > 0 {
+		e.toBatch(r, false)
+		return
+	}
+	try := flow{num: f.num, name: f.name}
+	try.open(r)
+	e.value = appendRecordMark(e.value[:0], r)
+	e.put(&try, r.At, true, flagSYN, nil, e.value, failedText(f, r))
+	if r.Err.Class == tape.System && syscall.Errno(r.Err.Errno) == syscall.ECONNREFUSED {
+		e.put(&try, r.At, false, flagRST, nil, nil, "")
+	}
 }
 
 // handshake appends SYN, SYN-ACK and ACK; r, if any, ends with the last.

@@ -130,6 +130,9 @@ func TestCreateErrors(t *testing.T) {
 // The writer's steady state allocates nothing: reads and writes of any size, and
 // records that have no packet.
 func TestAllocsWriter(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
 	m := newManual(t, at(t), Options{disk: discard{}, MinFree: -1})
 	m.put(begin())
 	m.put(session(1, tape.AboveTLS, "10.0.0.2:443")...)

@@ -3,6 +3,7 @@ package capture
 import (
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,4 +50,19 @@ func TestRoundTrip(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A dial that came to nothing is a packet for people, and comes back as it was.
+func TestFailedDial(t *testing.T) {
+	path := at(t)
+	m := newManual(t, path, Options{})
+	m.put(begin(), tape.Record{Kind: tape.KindConnect, Conn: 1, Text: []byte("quotes"), Arg: 7})
+	dialed := tape.Record{Kind: tape.KindDialed, Flags: tape.Setup, Conn: 1, Text: []byte("tcp://example.com:9000"), Err: tape.Error{Class: tape.System, Errno: uint32(syscall.ECONNREFUSED), Text: "connection refused"}}
+	m.put(dialed, tape.Record{Kind: tape.KindOutcome, Conn: 1, Err: tape.Error{Class: tape.Other, Text: "no"}})
+	m.end()
+	require.Empty(t, m.enc.flows)
+	got := readAll(t, openAll(t, path))
+	dialed.Seq = 3
+	require.Equal(t, dialed, got[2])
+	require.Equal(t, 1, countComments(t, "quotes, connection 1: dialing tcp://example.com:9000: connection refused", path))
 }

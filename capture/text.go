@@ -91,6 +91,15 @@ func dialedText(f *flow) string {
 	return b.String()
 }
 
+// failedText is why a dial came to nothing.
+func failedText(f *flow, r *tape.Record) string {
+	text := fmt.Sprintf("%s: dialing %s: %v\naddresses are made up", whose(f), r.Text, r.Err.Err())
+	if f.resolved != "" {
+		text += "\nresolved: " + f.resolved
+	}
+	return text
+}
+
 func restatedText(f *flow) string { return "restated from an earlier file: " + dialedText(f) }
 
 func unknownText(f *flow) string {

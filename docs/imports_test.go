@@ -7,6 +7,7 @@ import (
 	_ "github.com/lxzan/gws"
 	_ "golang.org/x/sys/unix"
 
+	_ "github.com/boomnet-go/boomnet/capture"
 	_ "github.com/boomnet-go/boomnet/reactor"
 	_ "github.com/boomnet-go/boomnet/stats"
 )

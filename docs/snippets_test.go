@@ -23,7 +23,7 @@ const boomnet = "github.com/boomnet-go/boomnet/"
 
 // library are the packages that users import.
 var library = []string{
-	boomnet + "affinity", boomnet + "capture/pcapng", boomnet + "clock", boomnet + "control", boomnet + "dns", boomnet + "endpoint",
+	boomnet + "affinity", boomnet + "capture", boomnet + "capture/pcapng", boomnet + "capture/tape", boomnet + "clock", boomnet + "control", boomnet + "dns", boomnet + "endpoint",
 	boomnet + "proto/ws", boomnet + "proto/ws/frame", boomnet + "reactor", boomnet + "reactor/idle",
 	boomnet + "reactor/selector", boomnet + "stats", boomnet + "stats/prometheus", boomnet + "stream",
 }

@@ -115,7 +115,7 @@ func TestSentinelsAreExplained(t *testing.T) {
 				}
 				for _, s := range g.Specs {
 					for _, id := range s.(*ast.ValueSpec).Names {
-						if !strings.HasPrefix(id.Name, "Err") {
+						if !regexp.MustCompile("^Err[A-Z]").MatchString(id.Name) {
 							continue
 						}
 						n++

@@ -50,7 +50,7 @@
 //	echo          round trips, by idle strategy and selector
 //	compression   what permessage-deflate saves
 //	stream        a stream of one's own, without a descriptor: a tape beside a live feed
-//	record        a connection recorded to the byte, with times, and replayed
+//	capture       all that comes into a reactor, recorded in files and replayed
 //	metrics       every number there is, with unit and meaning
 //	counters      these numbers in a file in memory, read by another process
 //	prometheus    these numbers for Prometheus, by an HTTP handler of one's own
@@ -82,8 +82,8 @@
 //	io_service_without_context        feeds
 //	ping                              heartbeat
 //	polymorphic_endpoints             kinds
-//	recorded_stream                   record
-//	replay_stream                     record
+//	recorded_stream                   capture
+//	replay_stream                     capture
 //	ws_client                         single
 //	ws_client_blocking                single: Conn.Wait blocks until there is something to read
 //	ws_client_ktls, ws_client_ktls_2  tls

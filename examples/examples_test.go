@@ -206,8 +206,8 @@ func TestExamples(t *testing.T) {
 			`^stream: message larger .*\n1000 messages sent, 1000 came back; the queue was full [1-9]\d* times and never longer than \d{5} bytes\n$`},
 		{"compression", "/ws/btcusdt@depth", []string{"-for", "1500ms"}, nil,
 			`^plain +[1-9].*: 10\d %\ntakeover +[1-9].*: +\d\d %\neach alone +[1-9].*: +\d\d %\n$`},
-		{"record", "/ws/btcusdt@trade", []string{"-n", "20"}, nil,
-			`^tape /\S+\nrecorded \d\d messages .* by us: 1000 normal\nreplayed \d\d messages .* by the peer: 1000 normal\nthe same: true\n$`},
+		{"capture", "/ws/btcusdt@trade", []string{"-n", "20", "-bytes", "4096"}, nil,
+			`^\S+/feed.pcapng: [2-9] files, \d+ records, 0 lost\nrecorded \d\d messages .* by us: 1000 normal\nreplayed \d\d messages .* by us: 1000 normal\nthe same: true\n$`},
 	} {
 		for _, secure := range []bool{false, true} {
 			name := c.name
@@ -227,7 +227,7 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]func(t *testing.T, bin string){
-		"kinds": testKinds, "dns": testDNS, "http": testHTTP, "auth": testAuth, "tls": testTLS, "mtls": testMutualTLS, "proxy": testProxy, "record a cut tape": testCutTape, "bad flags": testFlags,
+		"kinds": testKinds, "dns": testDNS, "http": testHTTP, "auth": testAuth, "tls": testTLS, "mtls": testMutualTLS, "proxy": testProxy, "capture that was cut": testCutCapture, "bad flags": testFlags,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -193,16 +193,16 @@ func testMutualTLS(t *testing.T, bin string) {
 	require.Contains(t, run(t, file, append(args, "-cert", cert, "-key", cert)...).fails(), "found a certificate rather than a key")
 }
 
-// testCutTape records, cuts the recording and plays what is left.
-func testCutTape(t *testing.T, bin string) {
-	file := filepath.Join(bin, "record")
+// testCutCapture records, cuts the recording and plays what is left.
+func testCutCapture(t *testing.T, bin string) {
+	program := filepath.Join(bin, "capture")
 	url, _ := startExchange(t, false)
-	tape := filepath.Join(t.TempDir(), "tape")
-	run(t, file, "-url", url+"/ws/btcusdt@trade", "-tape", tape, "-n", "5").end()
-	whole, err := os.ReadFile(tape)
+	file := filepath.Join(t.TempDir(), "feed.pcapng")
+	run(t, program, "-url", url+"/ws/btcusdt@trade", "-o", file, "-bytes", "0", "-n", "5").end()
+	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(tape, whole[:len(whole)-3], 0o600))
-	require.Regexp(t, `^replayed .* record \d+ of the tape: unexpected EOF\n$`, run(t, file, "-tape", tape, "-replay", "-speed", "100").end())
-	require.NoError(t, os.WriteFile(tape, whole[:10], 0o600))
-	require.Contains(t, run(t, file, "-tape", tape, "-replay").fails(), "is no tape: unexpected EOF")
+	require.NoError(t, os.WriteFile(file, whole[:len(whole)-3], 0o600))
+	require.Regexp(t, `(?m)^replayed \d+ messages`, run(t, program, "-o", file, "-replay").end())
+	require.NoError(t, os.WriteFile(file, whole[:10], 0o600))
+	require.Contains(t, run(t, program, "-o", file, "-replay").fails(), "truncated")
 }

@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"context"
 	"math/rand/v2"
 	"reflect"
 	"unsafe"
@@ -47,7 +48,11 @@ func (r *Reactor) recordLife(m *mail) {
 	case mailPhase:
 		m.conn.tape.Phase(m.state)
 	case mailOutcome:
-		m.conn.tape.Outcome(m.err)
+		err := m.err
+		if err != nil && m.conn.dead {
+			err = context.Canceled // it was given up: nobody is told in which words
+		}
+		m.conn.tape.Outcome(err)
 	}
 }
 

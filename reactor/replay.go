@@ -23,18 +23,13 @@ import (
 
 // replay is the state of it.
 type replay struct {
-	player   *tape.Player
-	turn     *tape.Turn
-	waiting  []*slot          // registered, and not begun
-	slots    map[uint32]*slot // by their place in the recording
-	places   map[*slot]uint32
-	conns    map[uint32]*conn // by their number in the recording
-	patience time.Duration
+	player  *tape.Player
+	turn    *tape.Turn
+	waiting []*slot          // registered, and not begun
+	slots   map[uint32]*slot // by their place in the recording
+	places  map[*slot]uint32
+	conns   map[uint32]*conn // by their number in the recording
 }
-
-// setupPatience is how long a set-up may take to report what it had reported then.
-// It has nothing to wait for, so only a busy machine needs it.
-const setupPatience = 30 * time.Second
 
 // prepare fills in what a replay brings.
 func prepare(cfg *Config) {
@@ -49,7 +44,7 @@ func prepare(cfg *Config) {
 }
 
 func newReplay(p *tape.Player) *replay {
-	return &replay{player: p, patience: setupPatience, slots: make(map[uint32]*slot), places: make(map[*slot]uint32), conns: make(map[uint32]*conn)}
+	return &replay{player: p, slots: make(map[uint32]*slot), places: make(map[*slot]uint32), conns: make(map[uint32]*conn)}
 }
 
 // replayTurn plays the next recorded turn, or waits for its time, at most wait.
@@ -205,7 +200,7 @@ func (r *Reactor) replayRegister(rec *tape.Record) {
 
 // replayReport reads what a set-up reports now, as it did then.
 func (r *Reactor) replayReport(c *conn, rec *tape.Record) {
-	for until := clock.Nano() + int64(r.replay.patience); len(c.held) == 0; {
+	for until := clock.Nano() + int64(r.replay.player.Patience()); len(c.held) == 0; {
 		// Looked at before the mail, which it had posted before.
 		stuck := !c.dead && c.played.Stuck() || c.reported || r.stop.Load() && !r.closing
 		r.takeMail()
@@ -336,8 +331,9 @@ func (r *Reactor) diverge(s *slot, num uint32, what string) {
 func (r *Reactor) replayEnds() {
 	for _, s := range r.replay.waiting {
 		r.diverge(s, 0, fmt.Sprintf("it is not in the recording, which has %q", r.replay.player.Endpoints()))
-		r.begin(s) // so that the end finds it
-		r.replay.turn = nil
+		r.live++ // as one that has come too late to begin
+		r.publish(s, endpoint.Event{State: endpoint.Closed})
+		r.retire(s)
 	}
 	r.replay.waiting = nil
 }

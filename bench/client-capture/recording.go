@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ type recording struct {
 }
 
 func newRecording(c config, path string) (*recording, error) {
-	o := capture.Options{MaxBytes: maxBytes, MaxFiles: maxFiles, Compress: c.zstd}
+	o := capture.Options{MaxBytes: maxBytes, MaxFiles: maxFiles, Compress: c.zstd, Report: report(c)}
 	switch c.record {
 	case "no":
 		return &recording{}, nil
@@ -41,6 +42,15 @@ func newRecording(c config, path string) (*recording, error) {
 	}
 	files, err := capture.Create(path, o)
 	return &recording{files: files}, err
+}
+
+// report says on standard error what troubles the writer, where that is not what is
+// asked for.
+func report(c config) func(error) {
+	if c.record == "full" {
+		return nil
+	}
+	return func(err error) { fmt.Fprintln(os.Stderr, err) }
 }
 
 func (r *recording) tape() *tape.Recorder {

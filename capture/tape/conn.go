@@ -225,7 +225,7 @@ func (c *Conn) dialed(target string, s stream.Stream, layer string) {
 		p.Local, p.Remote = a.LocalAddr(), a.RemoteAddr()
 	}
 	if t, ok := s.(stream.Stamped); ok {
-		p.Timestamps = t.Timestamps()
+		p.Timestamps = uint8(t.Timestamps())
 	}
 	if t, ok := s.(stream.Secured); ok {
 		state := t.ConnectionState()

@@ -27,7 +27,7 @@ const (
 	Canceled
 	Deadline
 	NoProgress
-	Errno // and its number
+	System // an errno, and its number
 	BadTarget
 	Unsupported
 	classes
@@ -47,7 +47,7 @@ var sentinels = [classes]error{
 type Error struct {
 	Class Class
 	Phase uint8  // stream.Phase of a *stream.DialError, else 0
-	Errno uint32 // of class Errno; below 1<<16
+	Errno uint32 // of class System; below 1<<16
 	Also  uint16 // bit n: it is of class n as well; of errors that wrap several
 	Text  string // "": that of the sentinel or errno
 }
@@ -64,7 +64,7 @@ func ErrorOf(err error) Error {
 		}
 	}
 	if n, ok := err.(syscall.Errno); ok && n < 1<<16 {
-		return Error{Class: Errno, Errno: uint32(n)}
+		return Error{Class: System, Errno: uint32(n)}
 	}
 	e := Error{Class: Other}
 	var dial *stream.DialError
@@ -73,7 +73,7 @@ func ErrorOf(err error) Error {
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) && errno < 1<<16 {
-		e.Class, e.Errno = Errno, uint32(errno)
+		e.Class, e.Errno = System, uint32(errno)
 	}
 	for class, is := range sentinels {
 		switch {
@@ -96,7 +96,7 @@ func (e *Error) Err() error {
 	switch {
 	case e.Class == OK:
 		return nil
-	case e.Class == Errno:
+	case e.Class == System:
 		is = syscall.Errno(e.Errno)
 	case e.Class < classes:
 		is = sentinels[e.Class]

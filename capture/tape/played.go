@@ -19,6 +19,7 @@ import (
 type queues struct {
 	reads, writes, flushes, waits, clocks, seeds, resolves, enters, dials []Record
 	missing                                                               bool // bytes were lost: writes cannot be compared
+	ended                                                                 bool // the reactor was told how the set-up had ended
 }
 
 func (q *queues) add(rec Record) {
@@ -182,6 +183,9 @@ func (c *Played) settle() {
 }
 
 func (c *Played) diverge(what string, offset int, want, got []byte) {
+	if !c.attached && !c.bare && !c.setup.ended {
+		return // the recording ends in the midst of the set-up
+	}
 	p := c.player
 	p.Diverge(&Divergence{Turn: p.number.Load(), At: p.Now(), Conn: c.num, Endpoint: c.name, What: what, Offset: offset, Want: want, Got: got})
 }

@@ -27,6 +27,9 @@ var (
 // DefaultMaxSetup bounds what a Player keeps of all set-ups, in bytes.
 const DefaultMaxSetup = 1 << 30
 
+// DefaultPatience is that of a PlayConfig.
+const DefaultPatience = 30 * time.Second
+
 // PlayConfig is how a Player plays. The zero value is useful: as fast as possible.
 type PlayConfig struct {
 	// Speed is how fast time passes: 1 as it was recorded, 10 ten times as fast.
@@ -36,6 +39,10 @@ type PlayConfig struct {
 	// happens now, on the goroutine on which it happens. Default: they are kept, see
 	// Player.Divergences.
 	OnDivergence func(*Divergence)
+	// Patience bounds how long a turn waits for what a set-up reports: it has nothing
+	// to wait for, so only a busy machine, or a set-up that has become another one,
+	// needs time. Default DefaultPatience.
+	Patience time.Duration
 	// MaxSetup bounds the memory for the records of set-ups, in bytes; those of
 	// streams without a reactor (Bare) are among them. Default DefaultMaxSetup.
 	MaxSetup int64
@@ -90,6 +97,9 @@ type Turn struct {
 func NewPlayer(recording Recording, cfg PlayConfig) (*Player, error) {
 	if cfg.MaxSetup == 0 {
 		cfg.MaxSetup = DefaultMaxSetup
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = DefaultPatience
 	}
 	if cfg.Speed < 0 {
 		return nil, fmt.Errorf("tape: a speed of %v is negative", cfg.Speed)
@@ -146,6 +156,11 @@ func (p *Player) scan(recording Recording) error {
 				p.missing += rec.Arg
 			}
 		}
+		if rec.Flags&Setup == 0 && rec.Kind == KindOutcome {
+			if q := p.setups[rec.Conn]; q != nil {
+				q.ended = true
+			}
+		}
 		if rec.Flags&Setup == 0 || rec.Conn == 0 {
 			continue
 		}
@@ -198,14 +213,18 @@ func (p *Player) Stops() bool {
 // Now implements clock.Clock: the time of the turn that is played. Any goroutine.
 func (p *Player) Now() int64 { return p.now.Load() }
 
+// Patience is that of the configuration. Any goroutine.
+func (p *Player) Patience() time.Duration { return p.cfg.Patience }
+
+// Turn is the number, in the recording, of the turn that was played last; 0: none.
+// Any goroutine.
+func (p *Player) Turn() uint64 { return p.number.Load() }
+
 // Wall is Now by the wall clock of then.
 func (p *Player) Wall() time.Time { return time.Unix(0, p.now.Load()+p.distance) }
 
 // Abort ends the replay: the next turn is the last. Any goroutine.
 func (p *Player) Abort() { p.aborted.Store(true) }
-
-// Turn is the number of the turn that is played, 0 before the first. Any goroutine.
-func (p *Player) Turn() uint64 { return p.number.Load() }
 
 // Close ends the reading of the recording. The reactor calls it in the end; who has
 // made a Player that no reactor plays does.

@@ -217,7 +217,7 @@ func (s *replayed) LocalAddr() netip.AddrPort { return s.peer.Local }
 func (s *replayed) RemoteAddr() netip.AddrPort { return s.peer.Remote }
 
 // Timestamps implements stream.Stamped.
-func (s *replayed) Timestamps() stream.Timestamps { return s.peer.Timestamps }
+func (s *replayed) Timestamps() stream.Timestamps { return stream.Timestamps(s.peer.Timestamps) }
 
 // Stamp implements stream.Stamped.
 func (s *replayed) Stamp() stream.Stamp { return s.stamp }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-
-	"github.com/boomnet-go/boomnet/stream"
 )
 
 // Kind is what a record is about. The comments say which fields it has beside
@@ -233,9 +231,9 @@ type Peer struct {
 	Resumed    bool   `json:"resumed,omitempty"`
 	ALPN       string `json:"alpn,omitempty"`
 	ServerName string `json:"serverName,omitempty"`
-	// Layer is what was recorded: "plain", "above-tls" or "below-tls".
-	Layer      string            `json:"layer"`
-	Timestamps stream.Timestamps `json:"timestamps,omitempty"`
+	// Timestamps is the stream.Timestamps that was granted. Layer is what was recorded: "plain", "above-tls" or "below-tls".
+	Layer      string `json:"layer"`
+	Timestamps uint8  `json:"timestamps,omitempty"`
 }
 
 // The layers of a Peer.

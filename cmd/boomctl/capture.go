@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,6 +22,7 @@ type captureCmd struct {
 	Stats  captureStatsCmd  `cmd:"" help:"Print rates, gaps and latencies of a recording."`
 	Repair captureRepairCmd `cmd:"" help:"Make a file whole whose writer was killed."`
 	Cut    captureCutCmd    `cmd:"" help:"Take a part out of a recording."`
+	Import captureImportCmd `cmd:"" help:"Make a recording of a feed: lines of seconds, tab, payload."`
 	Export captureExportCmd `cmd:"" help:"Write the messages of a recording as a feed, which boomctl exchange can serve."`
 }
 
@@ -77,6 +79,7 @@ type watched struct {
 	*capture.File
 	ctx      context.Context
 	progress *progress
+	told     bool // that a file is truncated
 }
 
 // Open implements tape.Recording.
@@ -112,7 +115,13 @@ func (r *watchedReader) Next() (*tape.Record, error) {
 		}
 		r.w.progress.at(r.file, r.Offset(), r.n, time.Now())
 	}
-	return r.Reader.Next()
+	rec, err := r.Reader.Next()
+	if t := r.Truncated(); err == io.EOF && t != nil && !r.w.told {
+		r.w.told = true
+		r.w.progress.end()
+		fmt.Fprintf(os.Stderr, "boomctl: what follows is not read: %s; boomctl capture repair makes the file whole\n", oneLine(t.Error()))
+	}
+	return rec, err
 }
 
 var errInterrupted = errors.New("interrupted")

@@ -117,7 +117,8 @@ func drawCaptureInfo(c *term.Canvas, i *captureInfo) {
 		return
 	}
 	c.End()
-	c.Put(term.Dim, " conn endpoint          opened            lasted   received       bytes       sent").End()
+	c.Right(term.Dim, 5, "conn").Put(term.Plain, " ").Left(term.Dim, 16, "endpoint").Left(term.Dim, 15, "opened").Right(term.Dim, 9, "lasted").
+		Right(term.Dim, 11, "received").Right(term.Dim, 10, "bytes").Right(term.Dim, 9, "sent").End()
 	for k := range s.Conns {
 		drawCaptureConn(c, &s.Conns[k], s.End)
 	}
@@ -125,7 +126,7 @@ func drawCaptureInfo(c *term.Canvas, i *captureInfo) {
 
 // drawCaptureConn draws a connection: a line, and below it where it went and why it ended.
 func drawCaptureConn(c *term.Canvas, n *recording.ConnSummary, end time.Time) {
-	c.Right(term.Bold, 5, fmt.Sprint(n.Num)).Put(term.Plain, " ").Left(term.Plain, 17, n.Endpoint)
+	c.Right(term.Bold, 5, fmt.Sprint(n.Num)).Put(term.Plain, " ").Left(term.Plain, 16, n.Endpoint)
 	opened, lasted := "never", ""
 	if n.Opened != nil {
 		opened = n.Opened.Format("15:04:05.000000")
@@ -135,11 +136,8 @@ func drawCaptureConn(c *term.Canvas, n *recording.ConnSummary, end time.Time) {
 		lasted = term.Duration(end.Sub(*n.Opened))
 	}
 	c.Left(term.Plain, 15, opened).Right(term.Plain, 9, lasted).Right(term.Plain, 11, term.Count(int64(n.MessagesIn))).
-		Right(term.Plain, 12, term.Bytes(n.BytesIn)).Right(term.Plain, 11, term.Count(int64(n.MessagesOut))).End()
+		Right(term.Plain, 10, term.Bytes(n.BytesIn)).Right(term.Plain, 9, term.Count(int64(n.MessagesOut))).End()
 	where := n.Target
-	if n.Peer != nil {
-		where += fmt.Sprintf(" %v → %v", n.Peer.Local, n.Peer.Remote)
-	}
 	if n.TLS != "" {
 		where += ", " + n.TLS
 	}
@@ -147,6 +145,9 @@ func drawCaptureConn(c *term.Canvas, n *recording.ConnSummary, end time.Time) {
 		where += ", permessage-deflate"
 	}
 	c.Put(term.Dim, "      "+where).End()
+	if n.Peer != nil {
+		c.Put(term.Dim, fmt.Sprintf("      %v → %v", n.Peer.Local, n.Peer.Remote)).End()
+	}
 	if n.MissingIn|n.MissingOut != 0 {
 		c.Put(term.Yellow, fmt.Sprintf("      missing: %s received, %s sent", term.Bytes(n.MissingIn), term.Bytes(n.MissingOut))).End()
 	}

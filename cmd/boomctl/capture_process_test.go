@@ -136,13 +136,20 @@ func TestCaptureRepair(t *testing.T) {
 
 	i := infoOf(t, path) // reads what there is
 	require.False(t, i.Complete)
-	require.NotEmpty(t, i.Obstacles)
+	require.Contains(t, i.Truncated, "capture: truncated: ")
+	_, stderr, err := boomctl(t, "capture", "cat", path)
+	require.NoError(t, err)
+	require.Contains(t, stderr, "what follows is not read: capture: truncated: ")
+	r := replayOf(t, path) // as far as it goes
+	require.False(t, r.Complete)
+	require.Zero(t, r.Divergences, r.First)
+	require.Equal(t, int64(i.MessagesIn), r.Endpoints[0].Messages)
 	whole := filepath.Join(t.TempDir(), "whole.pcapng")
 	out, _, err = boomctl(t, "capture", "repair", path, "-o", whole)
 	require.NoError(t, err)
 	require.Contains(t, out, " was cut at byte ")
 	require.Equal(t, i.MessagesIn, infoOf(t, whole).MessagesIn)
-	_, stderr, err := boomctl(t, "capture", "repair", path, "-o", whole)
+	_, stderr, err = boomctl(t, "capture", "repair", path, "-o", whole)
 	require.Error(t, err)
 	require.Contains(t, stderr, "file exists")
 	_, _, err = boomctl(t, "capture", "repair", path)
@@ -242,4 +249,44 @@ func TestCaptureErrors(t *testing.T) {
 	}
 	require.NoFileExists(t, text+".gz")
 	require.NoFileExists(t, text+".pcapng")
+}
+
+// A feed that the exchange has recorded, imported, replays; exported it is the same again.
+func TestCaptureImport(t *testing.T) {
+	dir := t.TempDir()
+	gz, file, back := filepath.Join(dir, "btc.tsv.gz"), filepath.Join(dir, "btc.pcapng.zst"), filepath.Join(dir, "back.gz")
+	w, err := feed.Create(gz)
+	require.NoError(t, err)
+	for i := range 1000 {
+		require.NoError(t, w.Write(feed.Line{Time: 1_700_000_000_000_000_000 + int64(i)*10_000_000, Payload: fmt.Appendf(nil, `{"u":%d}`, i)}))
+	}
+	require.NoError(t, w.Close())
+	out, stderr, err := boomctl(t, "capture", "import", gz, "-o", file)
+	require.NoError(t, err, stderr)
+	require.Contains(t, out, ": 1,000 messages, ")
+	i := infoOf(t, file)
+	require.Equal(t, "btc", i.Conns[0].Endpoint)
+	require.Contains(t, i.Comment, "imported from btc.tsv.gz")
+	r := replayOf(t, file)
+	require.Zero(t, r.Divergences, r.First)
+	require.Equal(t, int64(1000), r.Endpoints[0].Messages)
+
+	_, stderr, err = boomctl(t, "capture", "export", file, "-o", back)
+	require.NoError(t, err, stderr)
+	a, err := feed.Open(gz)
+	require.NoError(t, err)
+	defer a.Close()
+	b, err := feed.Open(back)
+	require.NoError(t, err)
+	defer b.Close()
+	for range 1000 {
+		want, err := a.Next()
+		require.NoError(t, err)
+		got, err := b.Next()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, stderr, err = boomctl(t, "capture", "import", file, "-o", filepath.Join(dir, "x.pcapng"))
+	require.Error(t, err)
+	require.Contains(t, stderr, "is a recording already")
 }

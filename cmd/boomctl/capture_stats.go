@@ -124,10 +124,11 @@ func drawCaptureStats(c *term.Canvas, all *recording.Stats, fields bool) {
 		if i > 0 {
 			c.End()
 		}
-		c.Put(term.Bold, " "+s.Endpoint).Put(term.Dim, fmt.Sprintf("  %s messages, %s, from %s in %s", term.Count(int64(s.Messages)),
-			term.Bytes(s.Bytes), s.First.Format(timeLayout), term.Duration(s.Last.Sub(s.First)))).End()
+		c.Put(term.Bold, " "+s.Endpoint).Put(term.Dim, fmt.Sprintf("  %s messages, %s in %s", term.Count(int64(s.Messages)),
+			term.Bytes(s.Bytes), term.Duration(s.Last.Sub(s.First)))).End()
+		c.Put(term.Dim, " first       ").Put(term.Plain, s.First.Format(timeLayout)).End()
 		c.Put(term.Dim, " rate        ").Put(term.Plain, fmt.Sprintf("%s/s on average, %s in the busiest second", term.Rate(s.Rate()), term.Count(int64(s.Busiest)))).End()
-		c.Put(term.Dim, " over time   ").Put(term.Cyan, sparkline(s.PerSecond, min(c.Width()-14, 64))).End()
+		c.Put(term.Dim, " over time   ").Put(term.Cyan, sparkline(s.PerSecond, max(min(c.Width()-14, 64), 1))).End()
 		c.Put(term.Dim, " size        ").Put(term.Plain, fmt.Sprintf("%s on average, %s at most; %s on the wire",
 			term.Bytes(s.Bytes/int64(max(s.Messages, 1))), term.Bytes(int64(s.Largest)), term.Bytes(s.Wire))).End()
 		if s.LongestGap > 0 {
@@ -153,7 +154,7 @@ func drawSeriesHistogram(c *term.Canvas, h seriesHistogram) {
 	c.End()
 	c.Put(term.Dim, " "+h.help).End()
 	for _, q := range []float64{.5, .9, .99, .999, 1} {
-		c.Right(term.Dim, 8, quantileName(q)).Right(term.Bold, 9, nanos(s.ValueAtQuantile(q)))
+		c.Right(term.Dim, 6, quantileName(q)).Right(term.Bold, 9, nanos(s.ValueAtQuantile(q)))
 	}
 	c.End()
 	drawBars(c, s)

@@ -21,7 +21,7 @@ const module = "github.com/boomnet-go/boomnet"
 // those of lower layers, none of its own and none above.
 var layers = [][]string{
 	{"clock", "affinity", "stats", "capture/pcapng"},
-	{"dns", "stats/prometheus"},
+	{"dns", "stats/prometheus", "capture/packets"},
 	{"stream"},
 	{"proto/ws/frame"},
 	{"proto/ws"},

@@ -51,10 +51,6 @@ func (r *Records) Next() (*tape.Record, error) {
 // Wall is the wall's time of the last record.
 func (r *Records) Wall() time.Time { return r.wall }
 
-// Distance is the wall's time of the last record minus that of the recorder's clock, in
-// nanoseconds.
-func (r *Records) Distance(rec *tape.Record) int64 { return r.wall.UnixNano() - rec.At }
-
 // Truncated is why the recording ends too early, if it was opened so that this is no
 // error (capture.File.Lenient); nil: it does not.
 func (r *Records) Truncated() error {
@@ -67,13 +63,8 @@ func (r *Records) Truncated() error {
 // Close frees what reading holds.
 func (r *Records) Close() error { return r.src.Close() }
 
-// each calls do with each record of a recording.
-func each(rec tape.Recording, do func(*Records, *tape.Record) error) error {
-	r, err := Read(rec)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
+// each calls do with each record that is left.
+func (r *Records) each(do func(*tape.Record) error) error {
 	for {
 		record, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -82,7 +73,7 @@ func each(rec tape.Recording, do func(*Records, *tape.Record) error) error {
 		if err != nil {
 			return fmt.Errorf("after %d records: %w", r.done, err)
 		}
-		if err := do(r, record); err != nil {
+		if err := do(record); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,12 @@ func StandIns(rec tape.Recording, now func() int64) (all []*StandIn, others []st
 	var names []string
 	kept := 0
 	d := newDecoder()
-	err = each(rec, func(r *Records, record *tape.Record) error {
+	r, err := Read(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	err = r.each(func(record *tape.Record) error {
 		switch record.Kind {
 		case tape.KindRegister:
 			if name := string(record.Text); byName[name] == nil {

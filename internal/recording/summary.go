@@ -85,15 +85,25 @@ type ConnSummary struct {
 // the summary of what could.
 func Summarize(rec tape.Recording) (*Summary, error) {
 	s := &summary{d: newDecoder(), conns: make(map[uint32]*ConnSummary), slots: make(map[uint32]string)}
-	err := each(rec, func(r *Records, record *tape.Record) error {
-		s.record(record, r.Wall())
-		if t := r.Truncated(); t != nil {
-			s.Truncated = t.Error()
-		}
-		return nil
-	})
+	err := s.read(rec)
 	s.finish()
 	return &s.Summary, err
+}
+
+func (s *summary) read(rec tape.Recording) error {
+	r, err := Read(rec)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	err = r.each(func(record *tape.Record) error {
+		s.record(record, r.Wall())
+		return nil
+	})
+	if t := r.Truncated(); t != nil {
+		s.Truncated = t.Error()
+	}
+	return err
 }
 
 type summary struct {

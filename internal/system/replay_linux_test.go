@@ -30,10 +30,9 @@ func (j *journal) note(format string, args ...any) { fmt.Fprintf(j, format+"\n",
 // witness writes down all that it sees.
 type witness struct {
 	endpoint.WebSocket
-	j      *journal
-	ticks  int
-	seen   int // messages
-	enough func()
+	j               *journal
+	ticks, messages int
+	enough          func()
 }
 
 func (w *witness) OnOpen(c *ws.Conn) error {
@@ -45,14 +44,14 @@ func (w *witness) OnOpen(c *ws.Conn) error {
 func (w *witness) OnData(c *ws.Conn) error {
 	for m, ok := c.Next(); ok; m, ok = c.Next() {
 		w.j.messages++
-		w.seen++
+		w.messages++
 		w.j.note("%s conn %d received %d %v %q", w.Name, c.ID(), c.Received(), m.Op, m.Payload)
-		if w.seen%7 == 0 {
+		if w.messages%7 == 0 {
 			if err := c.Ping([]byte("seven")); err != nil {
 				w.j.note("%s ping: %v", w.Name, err)
 			}
 		}
-		if w.seen%50 == 49 {
+		if w.messages%50 == 49 {
 			return fmt.Errorf("an error of the endpoint's own")
 		}
 	}

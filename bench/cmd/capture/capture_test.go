@@ -87,7 +87,7 @@ func TestVerdicts(t *testing.T) {
 	require.Contains(t, say(), "bar MISSED")
 	c.bar = 1.15
 	rec.runs[0].LostRecords = 1
-	require.Contains(t, say(), "bar MISSED: 10.0 % more processor time a message (allowed 15 %, spread 1.0 %), 0.0000 allocations a message more, 1 records lost")
+	require.Contains(t, say(), "bar MISSED: 1 records lost, counted")
 	rec.runs[0].LostRecords = 0
 	for i := range rec.runs {
 		rec.runs[i].Allocs = 500

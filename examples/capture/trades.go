@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/crc64"
-	"math/rand/v2"
 	"time"
 
 	"github.com/boomnet-go/boomnet/endpoint"
 	"github.com/boomnet-go/boomnet/proto/ws"
 	"github.com/boomnet-go/boomnet/reactor"
-	"github.com/boomnet-go/boomnet/stream"
 )
 
 var table = crc64.MakeTable(crc64.ECMA)
@@ -26,7 +24,7 @@ type Trades struct {
 	done        func()
 }
 
-// OnData is the same for a live connection and for a tape.
+// OnData is the same for a live connection and for a recorded one.
 func (t *Trades) OnData(c *ws.Conn) error {
 	for m, ok := c.Next(); ok; m, ok = c.Next() {
 		t.hash = crc64.Update(t.hash, table, m.Payload)
@@ -47,10 +45,11 @@ func (t *Trades) OnLoss(e *endpoint.LossError) endpoint.Action {
 	return endpoint.Stop
 }
 
-// run lets t have one connection, made by dial, with the randomness of the seed.
-func (t *Trades) run(ctx context.Context, seed [seedSize]byte, dial func(context.Context, string, *stream.Options) (stream.Stream, error)) error {
+// run lets t have one connection.
+func (t *Trades) run(ctx context.Context, cfg reactor.Config) error {
 	ctx, t.done = context.WithCancel(ctx)
-	r, err := reactor.New(reactor.Config{Seams: endpoint.Seams{Dial: dial, Rand: func() rand.Source { return rand.NewChaCha8(seed) }}})
+	defer t.done()
+	r, err := reactor.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -61,10 +60,6 @@ func (t *Trades) run(ctx context.Context, seed [seedSize]byte, dial func(context
 }
 
 func (t *Trades) String() string {
-	return fmt.Sprintf("%d messages in %d reads, checksum %016x", t.count.Messages, t.count.Reads, t.hash)
-}
-
-// length is the time from the first message to the last.
-func (t *Trades) length() time.Duration {
-	return time.Duration(t.last - t.first).Round(time.Millisecond)
+	return fmt.Sprintf("%d messages in %d reads over %v, checksum %016x; %v",
+		t.count.Messages, t.count.Reads, time.Duration(t.last-t.first), t.hash, t.loss)
 }
