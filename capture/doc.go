@@ -9,7 +9,8 @@
 //
 // A [Recorder] writes on a goroutine of its own; a disk that is slow, full or broken
 // never delays the reactor. [Open] reads files back, record by record, as they were;
-// [Repair] makes whole what a dead process has left, [Cut] takes a part out.
+// [Repair] makes whole what a dead process has left, [Cut] takes a part out, and
+// [Reproduce] makes a test of a recording.
 //
 // # What is in a file
 //

@@ -18,8 +18,9 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Reproduce makes a test of a recording: it replays the file at path, with
-// the other files of its rotation, into endpoints, which are registered by the names they had, to its end, as fast as possible.
+// Reproduce makes a test of a recording: it replays the file at path, with the other
+// files of its rotation, into endpoints, which are registered by the names they had, to
+// its end, as fast as possible.
 //
 //	func TestTheMorningOf0931(t *testing.T) {
 //		book := new(Book)

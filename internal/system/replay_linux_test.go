@@ -104,7 +104,7 @@ func witnesses(url string, roots *tls.Config, j *journal, enough func()) []*witn
 	return all
 }
 
-func record(t *testing.T, secure bool, change ...func(*reactor.Config)) (*journal, tape.Memory, string, *tls.Config) {
+func record(t testing.TB, secure bool, change ...func(*reactor.Config)) (*journal, tape.Memory, string, *tls.Config) {
 	cfg := exchange.Config{Rate: 300, Seed: 7}
 	if secure {
 		cfg.TLS = &exchange.TLS{}
