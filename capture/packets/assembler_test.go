@@ -14,23 +14,25 @@ import (
 )
 
 var (
-	client = netip.MustParseAddrPort("10.0.0.1:40000")
-	server = netip.MustParseAddrPort("192.0.2.7:443")
+	tcpClient = netip.MustParseAddrPort("10.0.0.1:40000")
+	tcpServer = netip.MustParseAddrPort("192.0.2.7:443")
 )
 
-// script makes the packets of a conversation.
-type script struct {
+// tcpScript makes the packets of a conversation.
+type tcpScript struct {
 	packets []Packet
 	seq     [2]uint32 // of client and server
 }
 
-func newScript(client0, server0 uint32) *script { return &script{seq: [2]uint32{client0, server0}} }
+func newTCPScript(client0, server0 uint32) *tcpScript {
+	return &tcpScript{seq: [2]uint32{client0, server0}}
+}
 
-func (s *script) send(fromClient bool, change func(*Packet), data string) {
-	p := Packet{Src: client, Dst: server, Seq: s.seq[0], Ack: s.seq[1], ACK: true, Payload: []byte(data)}
+func (s *tcpScript) send(fromClient bool, change func(*Packet), data string) {
+	p := Packet{Src: tcpClient, Dst: tcpServer, Seq: s.seq[0], Ack: s.seq[1], ACK: true, Payload: []byte(data)}
 	me := &s.seq[0]
 	if !fromClient {
-		p.Src, p.Dst, p.Seq, p.Ack = server, client, s.seq[1], s.seq[0]
+		p.Src, p.Dst, p.Seq, p.Ack = tcpServer, tcpClient, s.seq[1], s.seq[0]
 		me = &s.seq[1]
 	}
 	if change != nil {
@@ -45,25 +47,25 @@ func (s *script) send(fromClient bool, change func(*Packet), data string) {
 
 func syn(p *Packet)    { p.SYN, p.ACK = true, false }
 func synAck(p *Packet) { p.SYN = true }
-func fin(p *Packet)    { p.FIN = true }
+func tcpFIN(p *Packet) { p.FIN = true }
 func rst(p *Packet)    { p.RST = true }
 
-func (s *script) handshake() *script {
+func (s *tcpScript) handshake() *tcpScript {
 	s.send(true, syn, "")
 	s.send(false, synAck, "")
 	s.send(true, nil, "")
 	return s
 }
 
-// told is what an Assembler has handed out.
-type told struct {
+// assembled is what an Assembler has handed out.
+type assembled struct {
 	*Assembler
 	text  [2]bytes.Buffer // from the client, from the server; gaps as "<n>"
 	lines []string
 }
 
-func assemble(cfg Config, packets []Packet) *told {
-	t := new(told)
+func assemble(cfg Config, packets []Packet) *assembled {
+	t := new(assembled)
 	t.Assembler = New(cfg, func(c *Chunk) {
 		i := 1
 		if c.FromClient {
@@ -86,12 +88,12 @@ func assemble(cfg Config, packets []Packet) *told {
 }
 
 func TestAConversationInOrder(t *testing.T) {
-	s := newScript(1000, 5000).handshake()
+	s := newTCPScript(1000, 5000).handshake()
 	s.send(true, nil, "GET / ")
 	s.send(true, nil, "HTTP/1.1")
 	s.send(false, nil, "200 OK")
-	s.send(false, fin, "")
-	s.send(true, fin, "")
+	s.send(false, tcpFIN, "")
+	s.send(true, tcpFIN, "")
 	got := assemble(Config{}, s.packets)
 	require.Equal(t, "GET / HTTP/1.1[FIN]", got.text[0].String())
 	require.Equal(t, "200 OK[FIN]", got.text[1].String())
@@ -100,8 +102,8 @@ func TestAConversationInOrder(t *testing.T) {
 		"0 false at 6: 0 bytes gap 0 FIN", "0 true at 7: 0 bytes gap 0 FIN",
 	}, got.lines)
 	c := got.Connections()[0]
-	require.Equal(t, client, c.Client)
-	require.Equal(t, server, c.Server)
+	require.Equal(t, tcpClient, c.Client)
+	require.Equal(t, tcpServer, c.Server)
 	require.True(t, c.Started)
 	require.EqualValues(t, 14, c.ToServer.Bytes)
 	require.EqualValues(t, 6, c.ToClient.Bytes)
@@ -114,7 +116,7 @@ func TestAConversationInOrder(t *testing.T) {
 func TestAnyOrderGivesTheSameBytes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
-		s := newScript(random.Uint32(), 1<<32-uint32(random.IntN(2000))).handshake()
+		s := newTCPScript(random.Uint32(), -uint32(random.IntN(2000))).handshake()
 		head := len(s.packets)
 		first := s.seq[1]
 		whole := make([]byte, 3000)
@@ -148,7 +150,7 @@ func TestAnyOrderGivesTheSameBytes(t *testing.T) {
 }
 
 func TestWhatWasNotCapturedIsAGap(t *testing.T) {
-	s := newScript(1, 1).handshake()
+	s := newTCPScript(1, 1).handshake()
 	s.send(false, nil, "one.")
 	s.send(false, nil, "two.")
 	s.send(false, nil, "three.")
@@ -159,7 +161,7 @@ func TestWhatWasNotCapturedIsAGap(t *testing.T) {
 	s.send(false, nil, "four.")
 	got := assemble(Config{}, append(append([]Packet(nil), s.packets[:4]...), s.packets[5:]...))
 	require.Equal(t, "one.<4>three.four.", got.text[1].String())
-	require.Contains(t, got.lines[1], "at 5: 6 bytes gap 4", "told when it is certain")
+	require.Contains(t, got.lines[1], "at 5: 6 bytes gap 4", "assembled when it is certain")
 
 	last := append([]Packet(nil), s.packets[:5]...) // the last one is missing, and acknowledged
 	last = append(last, s.packets[6])
@@ -171,7 +173,7 @@ func TestWhatWasNotCapturedIsAGap(t *testing.T) {
 	require.Equal(t, "one.t<3>three.four.", assemble(Config{}, cut).text[1].String())
 
 	var many []Packet
-	s = newScript(1, 1).handshake()
+	s = newTCPScript(1, 1).handshake()
 	many = append(many, s.packets...)
 	s.send(false, nil, "lost")
 	for range 100 {
@@ -187,26 +189,26 @@ func TestWhatWasNotCapturedIsAGap(t *testing.T) {
 }
 
 func TestOddConversations(t *testing.T) {
-	// The capture begins in the midst of it; the client is told by ports, or by the user.
-	s := newScript(77, 88)
+	// The capture begins in the midst of it; the client is assembled by ports, or by the user.
+	s := newTCPScript(77, 88)
 	s.send(false, nil, "late")
 	s.send(true, nil, "hello")
 	got := assemble(Config{}, s.packets)
 	require.Equal(t, "hello", got.text[0].String())
 	require.Equal(t, "late", got.text[1].String())
 	require.False(t, got.Connections()[0].Started)
-	got = assemble(Config{Client: func(a, _ netip.AddrPort) bool { return a == server }}, s.packets)
+	got = assemble(Config{Client: func(a, _ netip.AddrPort) bool { return a == tcpServer }}, s.packets)
 	require.Equal(t, "late", got.text[0].String())
 
 	// A reset, and what is behind it.
-	s = newScript(1, 1).handshake()
+	s = newTCPScript(1, 1).handshake()
 	s.send(false, nil, "data")
 	s.send(false, rst, "")
 	s.send(false, nil, "ghost")
 	require.Equal(t, "data[RST]", assemble(Config{}, s.packets).text[1].String())
 
 	// The same ends once more.
-	again := newScript(9000, 9000).handshake()
+	again := newTCPScript(9000, 9000).handshake()
 	again.send(false, nil, "second")
 	got = assemble(Config{}, append(append([]Packet(nil), s.packets...), again.packets...))
 	require.Len(t, got.Connections(), 2)
@@ -214,7 +216,7 @@ func TestOddConversations(t *testing.T) {
 
 	// A SYN that comes again is no second connection; keep-alives and other bytes for
 	// the same place change nothing.
-	s = newScript(1, 1)
+	s = newTCPScript(1, 1)
 	s.send(true, syn, "")
 	s.packets = append(s.packets, s.packets[0])
 	s.send(false, synAck, "")
@@ -284,7 +286,7 @@ func encode(link uint16, p *Packet) []byte {
 var links = []uint16{pcapng.LinkNull, pcapng.LinkEthernet, pcapng.LinkRaw, pcapng.LinkLoop, pcapng.LinkSLL, pcapng.LinkIPv4, pcapng.LinkSLL2}
 
 func TestDecode(t *testing.T) {
-	p := Packet{Src: client, Dst: server, Seq: 1 << 31, Ack: 7, ACK: true, FIN: true, Payload: []byte("payload")}
+	p := Packet{Src: tcpClient, Dst: tcpServer, Seq: 1 << 31, Ack: 7, ACK: true, FIN: true, Payload: []byte("payload")}
 	six := p
 	six.Src, six.Dst = netip.MustParseAddrPort("[2001:db8::1]:1"), netip.MustParseAddrPort("[2001:db8::2]:65535")
 	for _, link := range links {
@@ -321,7 +323,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestReadAFile(t *testing.T) {
-	s := newScript(1, 1).handshake()
+	s := newTCPScript(1, 1).handshake()
 	s.send(true, nil, "question")
 	s.send(false, nil, "answer")
 	for _, link := range links {
@@ -354,7 +356,7 @@ func TestReadAFile(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	p := Packet{Src: client, Dst: server, Payload: []byte("payload")}
+	p := Packet{Src: tcpClient, Dst: tcpServer, Payload: []byte("payload")}
 	for _, link := range links {
 		f.Add(link, encode(link, &p))
 	}
@@ -377,9 +379,9 @@ func FuzzAssembler(f *testing.F) {
 			}
 		})
 		for ; len(b) >= 4; b = b[4:] {
-			p := Packet{Src: client, Dst: server, Seq: uint32(b[2]) - 100, Ack: uint32(b[2]) ^ uint32(b[0])<<3, Payload: make([]byte, b[3])}
+			p := Packet{Src: tcpClient, Dst: tcpServer, Seq: uint32(b[2]) - 100, Ack: uint32(b[2]) ^ uint32(b[0])<<3, Payload: make([]byte, b[3])}
 			if b[0]&1 == 1 {
-				p.Src, p.Dst = server, client
+				p.Src, p.Dst = tcpServer, tcpClient
 			}
 			p.FIN, p.SYN, p.RST, p.ACK = b[1]&1 != 0, b[1]&2 != 0, b[1]&4 != 0, b[1]&16 != 0
 			p.Cut = int(b[0] >> 4)
