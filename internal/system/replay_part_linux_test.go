@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -117,49 +115,6 @@ func recordOne(t testing.TB, url, name, topic string, change ...func(*reactor.Co
 	return m
 }
 
-// Reproduce is the test of a file in one line.
-func TestReproduceAFile(t *testing.T) {
-	srv, err := exchange.Start(exchange.Config{Rate: 200})
-	require.NoError(t, err)
-	defer srv.Close()
-	path := filepath.Join(t.TempDir(), "morning.pcapng")
-	rec, err := capture.Create(path, capture.Options{})
-	require.NoError(t, err)
-	r, err := reactor.New(reactor.Config{Tape: rec.Tape()})
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	live := &subscriber{topic: "btcusdt@trade", enough: cancel}
-	live.Name, live.URL = "feed", srv.URL()+"/ws"
-	_, err = reactor.Register(r, live)
-	require.NoError(t, err)
-	require.NoError(t, r.Run(ctx))
-	require.NoError(t, rec.Close())
-
-	now := &subscriber{topic: "btcusdt@trade"}
-	now.Name, now.URL = "feed", srv.URL()+"/ws"
-	done := capture.Reproduce(t, path, now)
-	require.Equal(t, live.messages, now.messages)
-	require.EqualError(t, now.loss, live.loss.Error())
-	require.True(t, done.Complete)
-	require.NotZero(t, done.Turns)
-
-	var failed fakeTB
-	changed := &subscriber{topic: "ethusdt@trade"}
-	changed.Name, changed.URL = "feed", srv.URL()+"/ws"
-	capture.Reproduce(&failed, path, changed)
-	require.Len(t, failed.errors, 1)
-	require.Contains(t, failed.errors[0], "something else is written")
-}
-
-type fakeTB struct{ errors []string }
-
-func (f *fakeTB) Helper() {}
-func (f *fakeTB) Errorf(format string, args ...any) {
-	f.errors = append(f.errors, fmt.Sprintf(format, args...))
-}
-func (f *fakeTB) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
-
 // Turn by turn, with a look at the state after each; and an end where one likes.
 func TestStepByStep(t *testing.T) {
 	srv, err := exchange.Start(exchange.Config{Rate: 200})
@@ -187,8 +142,9 @@ func TestStepByStep(t *testing.T) {
 
 	p, err := tape.NewPlayer(m, tape.PlayConfig{})
 	require.NoError(t, err)
-	_, err = reactor.New(reactor.Config{Replay: p, Idle: idle.Spin})
+	r, err := reactor.New(reactor.Config{Replay: p, Idle: idle.Spin})
 	require.NoError(t, err)
+	defer r.Close()
 	_, err = reactor.New(reactor.Config{Replay: p})
 	require.ErrorIs(t, err, tape.ErrInUse)
 }
@@ -363,60 +319,4 @@ func TestAStreamWithoutAReactor(t *testing.T) {
 	require.Zero(t, total)
 	_, err = p.Bare("quotes", endpoint.Seams{})
 	require.ErrorIs(t, err, io.EOF)
-}
-
-// Whatever a recording says, a replay neither panics nor hangs.
-func FuzzReplay(f *testing.F) {
-	srv, err := exchange.Start(exchange.Config{Rate: 500})
-	require.NoError(f, err)
-	m := recordOne(f, srv.URL()+"/ws?fault=rst&after=8", "feed", "btcusdt@trade")
-	require.NoError(f, srv.Close())
-	f.Add(uint64(1), 3)
-	f.Add(uint64(2), 30)
-	f.Fuzz(func(t *testing.T, seed uint64, changes int) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		own := append(tape.Memory(nil), m...)
-		for range min(max(changes, 1), 50) {
-			at := 1 + random.IntN(len(own)-1)
-			rec := &own[at]
-			switch random.IntN(10) {
-			case 0:
-				own = append(own[:at], own[at+1:]...)
-			case 1:
-				own = append(own[:at+1], own[at:]...)
-			case 2:
-				other := 1 + random.IntN(len(own)-1)
-				own[at], own[other] = own[other], own[at]
-			case 3:
-				rec.Kind = tape.Kind(random.IntN(30))
-			case 4:
-				rec.Conn, rec.Slot = random.Uint32N(4), random.Uint32N(3)
-			case 5:
-				rec.Arg, rec.Arg2 = int64(random.Uint64()), int64(random.Uint64())
-			case 6:
-				rec.Flags = tape.Flags(random.IntN(8))
-			case 7:
-				rec.Data = append([]byte(nil), rec.Data...)
-				for i := range rec.Data {
-					if random.IntN(8) == 0 {
-						rec.Data[i] = byte(random.Uint32())
-					}
-				}
-			case 8:
-				rec.Turn, rec.Begin, rec.Parked = random.Uint64N(40), int64(random.Uint64()), int64(random.Uint64())
-			case 9:
-				rec.Err = tape.Error{Class: tape.Class(random.IntN(20)), Errno: random.Uint32N(140), Text: "some error"}
-			}
-			if len(own) < 3 {
-				return
-			}
-		}
-		e := &subscriber{topic: "btcusdt@trade"}
-		e.Name, e.URL = "feed", srv.URL()+"/ws?fault=rst&after=8"
-		play := tape.PlayConfig{Patience: 50 * time.Millisecond}
-		_, err := (&capture.Reproduction{Recording: own, Endpoints: []endpoint.Protocol{e}, Play: play}).Run(context.Background())
-		if err != nil && !errors.Is(err, tape.ErrNoBegin) {
-			t.Fatal(err)
-		}
-	})
 }
