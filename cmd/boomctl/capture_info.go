@@ -117,7 +117,7 @@ func drawCaptureInfo(c *term.Canvas, i *captureInfo) {
 		return
 	}
 	c.End()
-	c.Right(term.Dim, 5, "conn").Put(term.Plain, " ").Left(term.Dim, 16, "endpoint").Left(term.Dim, 15, "opened").Right(term.Dim, 9, "lasted").
+	c.Right(term.Dim, 5, "conn").Put(term.Plain, " ").Left(term.Dim, 15, "endpoint").Put(term.Plain, " ").Left(term.Dim, 15, "opened").Right(term.Dim, 9, "lasted").
 		Right(term.Dim, 11, "received").Right(term.Dim, 10, "bytes").Right(term.Dim, 9, "sent").End()
 	for k := range s.Conns {
 		drawCaptureConn(c, &s.Conns[k], s.End)
@@ -126,7 +126,7 @@ func drawCaptureInfo(c *term.Canvas, i *captureInfo) {
 
 // drawCaptureConn draws a connection: a line, and below it where it went and why it ended.
 func drawCaptureConn(c *term.Canvas, n *recording.ConnSummary, end time.Time) {
-	c.Right(term.Bold, 5, fmt.Sprint(n.Num)).Put(term.Plain, " ").Left(term.Plain, 16, n.Endpoint)
+	c.Right(term.Bold, 5, fmt.Sprint(n.Num)).Put(term.Plain, " ").Left(term.Plain, 15, n.Endpoint).Put(term.Plain, " ")
 	opened, lasted := "never", ""
 	if n.Opened != nil {
 		opened = n.Opened.Format("15:04:05.000000")
