@@ -103,18 +103,15 @@ func (c *captureImportCmd) write(from tape.Recording, comment string) (messages 
 // isPackets reports whether the file is a capture of packets: that of another program,
 // or our own below TLS.
 func (c *captureImportCmd) isPackets() (bool, error) {
-	f, err := os.Open(c.File)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	_, err = pcapng.NewReader(f)
-	if errors.Is(err, pcapng.ErrFormat) {
-		return false, nil // that it is no feed will be told by its first line
-	}
 	rec, err := capture.Open(c.File)
 	if err != nil {
-		return true, nil // what is wrong with it will be told by its blocks
+		f, err := os.Open(c.File)
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		_, err = pcapng.NewReader(f)
+		return !errors.Is(err, pcapng.ErrFormat), nil // what is wrong with it, or that it is no feed, will be told
 	}
 	below, err := belowTLS(rec)
 	if err == nil && !below {
