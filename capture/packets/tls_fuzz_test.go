@@ -47,17 +47,7 @@ func tlsSeeds(t testing.TB) (keys, scripts [][]byte) {
 
 // playTLS gives a script to an opener in pieces of a size and returns what came out.
 func playTLS(k *KeyLog, b []byte, size int) *opened {
-	r := &opened{}
-	r.o = NewOpener(k, func(p *Plain) {
-		i := 0
-		if p.FromClient {
-			i = 1
-		}
-		if p.Alert != (Alert{}) {
-			r.alerts[i] = append(r.alerts[i], p.Alert)
-		}
-		r.data[i] = append(r.data[i], p.Data...)
-	})
+	r := newOpened(k)
 	for len(b) >= 3 {
 		who, n := b[0], min(int(binary.BigEndian.Uint16(b[1:])), len(b)-3)
 		piece := b[3 : 3+n]

@@ -189,9 +189,8 @@ type opened struct {
 	errs   [2]error
 }
 
-// openTLS gives segments to an opener in pieces of a size, or of any if it is 0. The
-// time is the number of the segment.
-func openTLS(keys *KeyLog, segs []tlsSegment, size int) *opened {
+// newOpened is an opener that keeps what comes out of it.
+func newOpened(keys *KeyLog) *opened {
 	r := &opened{}
 	r.o = NewOpener(keys, func(p *Plain) {
 		i := 0
@@ -204,6 +203,13 @@ func openTLS(keys *KeyLog, segs []tlsSegment, size int) *opened {
 		r.data[i] = append(r.data[i], p.Data...)
 		r.times = append(r.times, p.Time)
 	})
+	return r
+}
+
+// openTLS gives segments to an opener in pieces of a size, or of any if it is 0. The
+// time is the number of the segment.
+func openTLS(keys *KeyLog, segs []tlsSegment, size int) *opened {
+	r := newOpened(keys)
 	for no, s := range segs {
 		i := 0
 		if s.fromClient {

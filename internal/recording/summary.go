@@ -116,7 +116,6 @@ type summary struct {
 	first uint64
 	turn  uint64
 	below bool
-	cut   bool
 }
 
 func (s *summary) conn(rec *tape.Record, at time.Time) *ConnSummary {

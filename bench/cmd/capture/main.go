@@ -21,7 +21,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
@@ -43,21 +42,7 @@ type config struct {
 	bar        float64
 }
 
-func main() {
-	c, err := parseFlags(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		err = measure(ctx, c)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "capture:", err)
-		os.Exit(1)
-	}
-}
+func main() { harness.Main("capture", parseFlags, measure) }
 
 func parseFlags(args []string) (config, error) {
 	var c config

@@ -24,11 +24,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/boomnet-go/boomnet/bench/harness"
 )
 
 type config struct {
@@ -45,21 +46,7 @@ type config struct {
 	silence    time.Duration // the same where there is no work
 }
 
-func main() {
-	c, err := parseFlags(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		err = measure(ctx, c)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "jitter:", err)
-		os.Exit(1)
-	}
-}
+func main() { harness.Main("jitter", parseFlags, measure) }
 
 func parseFlags(args []string) (config, error) {
 	var c config
