@@ -17,7 +17,13 @@ func drawBars(c *term.Canvas, h *stats.Snapshot) {
 	for _, b := range bins {
 		most = max(most, b.count)
 	}
-	for _, b := range bins {
+	for i, b := range bins {
+		if i > 0 && i+1 < len(bins) && bins[i-1].count == 0 && b.count == 0 && bins[i+1].count == 0 {
+			if i == 1 || bins[i-2].count != 0 { // once, for all in the midst of empty ones
+				c.Right(term.Dim, 12, "…").End()
+			}
+			continue
+		}
 		length := int(float64(b.count) / float64(most) * barWidth)
 		c.Right(term.Dim, 12, "< "+nanos(b.below)).Right(term.Plain, 14, term.Count(b.count)).
 			Put(term.Plain, " ").Put(term.Cyan, strings.Repeat("█", length))
