@@ -175,7 +175,7 @@ func (d *decoder) kill(c *decoded, why string) {
 	c.dead = why
 	d.tell(&c.in, "cannot be decoded: "+why)
 	for _, s := range []*side{&c.in, &c.out} {
-		s.at, s.buf, s.parts = dead, nil, nil
+		s.at, s.buf, s.from, s.parts = dead, nil, 0, nil
 	}
 }
 
