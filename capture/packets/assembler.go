@@ -12,14 +12,17 @@ const (
 	DefaultMaxTotal   = 64 << 20
 )
 
+// fairShare is what a direction may hold whatever others do, in bytes.
+const fairShare = 64 << 10
+
 // segmentCost is what a segment that waits costs beside its bytes.
 const segmentCost = 64
 
 // Config is how an [Assembler] works. The zero value is useful.
 type Config struct {
 	// MaxWaiting bounds the bytes of a direction that wait for bytes before them,
-	// MaxTotal those of all directions. What would be over it makes a gap of what is
-	// waited for. Defaults DefaultMaxWaiting and DefaultMaxTotal.
+	// MaxTotal those of all directions that hold more than 64 KiB. What would be over it
+	// makes a gap of what is waited for. Defaults DefaultMaxWaiting and DefaultMaxTotal.
 	MaxWaiting, MaxTotal int
 	// Client tells who is the client of a connection whose beginning was not captured.
 	// Default: the side with the higher port.
@@ -65,7 +68,7 @@ type Direction struct {
 	Gaps        int64 // how many
 	Missing     int64 // bytes in them
 	Repeated    int64 // bytes that came again
-	Differing   int64 // segments that came again with other bytes; the first hold
+	Differing   int64 // segments that came again with other bytes, while the first, which hold, were waiting
 	OutOfOrder  int64 // segments that came before their time
 	End         End
 	WindowProbe int64 // packets of one byte that the other side had: keep-alives
@@ -94,6 +97,8 @@ type conn struct {
 type direction struct {
 	known   bool   // next is
 	next    uint32 // sequence number that is to come
+	first   uint32 // that of the first byte, if isFirst: its SYN was captured
+	isFirst bool
 	acked   uint32 // by the other side, if isAcked
 	isAcked bool
 	waiting []held // in order of their numbers from next
@@ -146,7 +151,7 @@ func (a *Assembler) Add(time int64, p *Packet) {
 		key = tuple{p.Dst, p.Src}
 	}
 	c := a.conns[key]
-	if c == nil || p.SYN && !p.ACK && c.renewed(p) {
+	if c == nil || p.SYN && c.renewed(p) {
 		if c != nil {
 			a.flush(c)
 		}
@@ -163,7 +168,9 @@ func (a *Assembler) Add(time int64, p *Packet) {
 	seq := p.Seq
 	if p.SYN {
 		seq++
-		d.known, d.next = true, seq
+		if d.first, d.isFirst = seq, true; !d.known {
+			d.known, d.next = true, seq
+		}
 		if fromClient {
 			c.Started = true
 		}
@@ -173,7 +180,8 @@ func (a *Assembler) Add(time int64, p *Packet) {
 	if p.ACK && (!other.isAcked || before(other.acked, p.Ack)) {
 		other.acked, other.isAcked = p.Ack, true
 	}
-	if len(d.waiting) == 0 && seq == d.next && len(p.Payload) > 0 { // the usual case: nothing to keep
+	if d.stats.End != Open || p.RST { // nothing counts any more
+	} else if len(d.waiting) == 0 && seq == d.next && len(p.Payload) > 0 { // the usual case: nothing to keep
 		d.next += uint32(len(p.Payload))
 		a.emit(c, fromClient, d, p.Payload, Open)
 	} else {
@@ -183,22 +191,35 @@ func (a *Assembler) Add(time int64, p *Packet) {
 		d.fin, d.finAt = true, seq+uint32(len(p.Payload)+p.Cut)
 	}
 	a.deliver(c, fromClient, d)
-	if other.known && p.ACK { // what the other side has got and we have not will not come
-		a.skip(c, !fromClient, other, false)
+	if len(p.Payload) > 0 || p.FIN {
+		// Not at the acknowledgement, which may be captured a little before its data.
+		a.skip(c, fromClient, d, false)
 	}
-	if p.RST && d.stats.End == Open {
+	if p.RST && d.stats.End == Open && near(seq, d.next) {
 		a.skip(c, fromClient, d, true)
 		a.emit(c, fromClient, d, nil, RST)
+		a.skip(c, !fromClient, other, true)
 	}
 }
 
-// renewed reports whether a SYN begins another connection of the same ends.
+// renewed reports whether a SYN begins another connection of the same ends: it comes
+// from the other side, or has another number than that of this one.
 func (c *conn) renewed(p *Packet) bool {
-	d := &c.dirs[0]
-	if p.Src != c.Client {
+	if !p.ACK && p.Src != c.Client {
 		return true
 	}
-	return d.known && p.Seq+1 != d.next || c.ToServer.Bytes+c.ToClient.Bytes > 0 || c.ToServer.End != Open
+	d := &c.dirs[0]
+	if p.Src != c.Client {
+		d = &c.dirs[1]
+	}
+	return d.known && (!d.isFirst || p.Seq+1 != d.first) && (d.isFirst || d.stats.End != Open || !near(p.Seq+1, d.next))
+}
+
+// near reports whether two sequence numbers may belong to one connection: a SYN-ACK that
+// was captured behind the first data.
+func near(a, b uint32) bool {
+	const window = 1 << 20
+	return a-b < window || b-a < window
 }
 
 func (a *Assembler) begin(p *Packet) *conn {
@@ -294,7 +315,7 @@ func (a *Assembler) deliver(c *conn, fromClient bool, d *direction) {
 			d.waiting = nil
 			break
 		}
-		if d.size <= a.cfg.MaxWaiting && a.total <= a.cfg.MaxTotal {
+		if d.size <= a.cfg.MaxWaiting && (a.total <= a.cfg.MaxTotal || d.size <= fairShare) {
 			break
 		}
 		d.jump(d.waiting[0].seq)
@@ -313,21 +334,18 @@ func (d *direction) jump(seq uint32) {
 	d.next = seq
 }
 
-// skip gives up what the other side has acknowledged and was not captured; with all,
-// everything that is waited for.
+// skip gives up what the other side has acknowledged and was not captured, when bytes
+// behind it have come; with all, everything that is waited for. A FIN that was
+// acknowledged and not captured is then a byte that is missing.
 func (a *Assembler) skip(c *conn, fromClient bool, d *direction, all bool) {
-	for {
-		to := d.acked
-		if d.fin && d.isAcked && d.acked == d.finAt+1 {
-			to = d.finAt // a FIN counts as a byte
-		}
+	for d.stats.End == Open {
 		switch {
-		case len(d.waiting) > 0 && (all || d.isAcked && !before(to, d.waiting[0].seq)):
+		case len(d.waiting) > 0 && (all || d.isAcked && !before(d.acked, d.waiting[0].seq)):
 			d.jump(d.waiting[0].seq)
-		case d.fin && all && before(d.next, d.finAt):
+		case all && d.fin && before(d.next, d.finAt):
 			d.jump(d.finAt)
-		case !all && d.isAcked && len(d.waiting) == 0 && before(d.next, to):
-			d.jump(to)
+		case all && d.isAcked && !d.fin && before(d.next, d.acked):
+			d.jump(d.acked)
 		default:
 			return
 		}

@@ -8,6 +8,6 @@
 // a packet that was cut by the snap length, a connection that stood when the capture
 // began. Reads are not in a capture either: a chunk is what one packet made known.
 //
-// Everything is bounded: bytes that wait for those before them, TLS records under way,
-// key logs. The package works on files of others and believes nothing in them.
+// Everything is bounded, but for some hundred bytes that each connection of a file takes:
+// bytes that wait for those before them, TLS records under way, key logs. The package works on files of others and believes nothing in them.
 package packets

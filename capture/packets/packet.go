@@ -63,12 +63,6 @@ func Decode(link uint16, b []byte) (p Packet, err error) {
 			return p, malformed("Ethernet header of %d bytes, it has 14", len(b))
 		}
 		kind, b = be.Uint16(b[12:]), b[14:]
-		for n := 0; kind == etherVLAN || kind == etherQinQ; n++ {
-			if len(b) < 4 || n == maxVLANs {
-				return p, malformed("VLAN tag %d in %d bytes", n+1, len(b))
-			}
-			kind, b = be.Uint16(b[2:]), b[4:]
-		}
 	case pcapng.LinkSLL:
 		if len(b) < 16 {
 			return p, malformed("Linux cooked header of %d bytes, it has 16", len(b))
@@ -81,6 +75,12 @@ func Decode(link uint16, b []byte) (p Packet, err error) {
 		kind, b = be.Uint16(b), b[20:]
 	default:
 		return p, fmt.Errorf("%w: %d", ErrLink, link)
+	}
+	for n := 0; kind == etherVLAN || kind == etherQinQ; n++ {
+		if len(b) < 4 || n == maxVLANs {
+			return p, malformed("VLAN tag %d in %d bytes", n+1, len(b))
+		}
+		kind, b = be.Uint16(b[2:]), b[4:]
 	}
 	if kind != 0 && kind != etherIPv4 && kind != etherIPv6 {
 		return p, ErrNotTCP

@@ -62,6 +62,9 @@ func startShell(t *testing.T, setup string, name string, args ...string) *shell 
 	for file, script := range map[string]string{"boomctl.bash": completionBash, "boomctl.zsh": completionZsh, "boomctl.fish": completionFish} {
 		require.NoError(t, os.WriteFile(filepath.Join(home, file), []byte(script), 0o600))
 	}
+	// Where this is not there, fish makes completions of all manual pages, in the
+	// background and longer than the test.
+	require.NoError(t, os.MkdirAll(filepath.Join(home, ".local/share/fish/generated_completions"), 0o700))
 	master, slave := pty.Open(t, 120, 40)
 	s := &shell{Cmd: exec.Command(path, args...), terminal: master}
 	s.Dir = filepath.Join(home, "work")
