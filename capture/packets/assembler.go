@@ -361,6 +361,10 @@ func (a *Assembler) emit(c *conn, fromClient bool, d *direction, data []byte, en
 	d.stats.End = end
 	a.out = Chunk{Conn: c.at, FromClient: fromClient, Time: a.now, Data: data, Gap: d.gap, End: end}
 	d.gap = 0
+	if end != Open { // what lies behind the end is of no account
+		a.total -= d.size
+		d.waiting, d.size = nil, 0
+	}
 	a.fn(&a.out)
 }
 
